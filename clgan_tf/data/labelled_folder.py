@@ -1,0 +1,93 @@
+"""A folder of one's own captures: root/CLASS/*.pcap* with labels, root/unlabelled/ without."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from clgan_tf import capture, progress
+from clgan_tf.data.examples import UNLABELLED, Examples
+from clgan_tf.errors import DataError
+
+UNLABELLED_FOLDER = "unlabelled"
+
+
+@dataclass(frozen=True)
+class CaptureReport:
+    """One row of the prepare table, before de-duplication."""
+
+    capture: str
+    class_name: str
+    packets: int
+    drops: dict[str, int]
+    sessions: int
+    warnings: list[str]
+
+
+def find_captures(root: Path) -> tuple[dict[str, list[Path]], list[str]]:
+    """Captures by class folder, sorted, and the class names in label order (without `unlabelled`).
+
+    Raises:
+      DataError: the root is missing, has fewer than two classes, or a class folder has no capture.
+    """
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder; --source must hold one folder of captures per class.")
+    folders = sorted(folder for folder in root.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+    captures = {folder.name: sorted(_captures_in(folder)) for folder in folders}
+    for name, paths in captures.items():
+        if not paths:
+            raise DataError(f"{root / name}: no *.pcap, *.pcapng or *.cap file; add captures or remove the folder.")
+    class_names = [name for name in captures if name != UNLABELLED_FOLDER]
+    if len(class_names) < 2:
+        raise DataError(f"{root}: {len(class_names)} class folders; a classifier needs at least 2.")
+    return captures, class_names
+
+
+def _captures_in(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir():
+        if path.is_file() and path.suffix.startswith((".pcap", ".cap")):
+            yield path
+
+
+def read(root: Path, representation: str, unit: str, strict: bool) -> tuple[Examples, list[str], list[CaptureReport]]:
+    """Reads every capture below `root`, with a progress bar.
+
+    Raises:
+      DataError: see `find_captures`. CaptureError: see `clgan_tf.capture.stream`.
+    """
+    captures, class_names = find_captures(root)
+    labels = {name: label for label, name in enumerate(class_names)}
+    parts, reports = [], []
+    total = sum(path.stat().st_size for paths in captures.values() for path in paths)
+    with progress.bar("Reading captures", total, "B", unit_scale=True) as bar:
+        packets = 0
+
+        def show(new_packets: int, new_bytes: int) -> None:
+            nonlocal packets
+            packets += new_packets
+            bar.set_postfix_str(f"{packets:,} packets", refresh=False)
+            bar.update(new_bytes)
+
+        for name, paths in captures.items():
+            for path in paths:
+                sessions = capture.load(path, representation, unit, strict, show)
+                relative = str(path.relative_to(root))
+                parts.append(_examples(sessions, labels.get(name, UNLABELLED), relative))
+                reports.append(
+                    CaptureReport(
+                        relative, name, sessions.packets_read, sessions.drops, len(sessions), sessions.warnings
+                    )
+                )
+    return Examples.concatenate(parts), class_names, reports
+
+
+def _examples(sessions: capture.Sessions, label: int, path: str) -> Examples:
+    count = len(sessions)
+    return Examples(
+        sessions.images[..., np.newaxis],
+        np.full(count, label, np.int64),
+        np.full(count, path, dtype=object),
+        sessions.identifiers(),
+        sessions.num_bytes,
+    )

@@ -1,0 +1,146 @@
+"""From a source to a prepared data set: read, de-duplicate, split, write; and the table of what became of it."""
+
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from clgan_tf import demo
+from clgan_tf.capture import REPRESENTATIONS
+from clgan_tf.config import PrepareConfig
+from clgan_tf.data import labelled_folder, published
+from clgan_tf.data.dataset import Dataset, write
+from clgan_tf.data.examples import UNLABELLED, Examples
+from clgan_tf.data.labelled_folder import UNLABELLED_FOLDER, CaptureReport
+from clgan_tf.data.splits import Deduplicated, deduplicate, split_off
+from clgan_tf.errors import ConfigError, DataError
+
+
+def prepare(config: PrepareConfig) -> Dataset:
+    """Makes the data set that `config` describes.
+
+    Raises:
+      ConfigError: the target exists and overwrite is off.
+      CaptureError, DataError: the source cannot be used.
+    """
+    if config.dataset.exists() and not config.overwrite:
+        raise ConfigError(f"{config.dataset} exists; choose another --dataset, or pass --overwrite to replace it.")
+    published_test = None
+    if config.source_kind in published.NAMES:
+        examples, published_test, class_names = published.read(config.source_kind, config.source, config.representation)
+        reports = [
+            CaptureReport(name, "", 0, {}, int(count), []) for name, count in sorted(Counter(examples.captures).items())
+        ]
+    else:
+        if config.source_kind == "demo":
+            demo.write_corpus(config.source, config.seed, config.overwrite)
+        examples, class_names, reports = labelled_folder.read(
+            config.source, config.representation, config.unit, config.strict
+        )
+    found = deduplicate(examples, published_test)
+    splits = _split(examples[found.kept], None if published_test is None else published_test[found.kept], config)
+    _check_classes(splits, class_names)
+    return write(
+        config.dataset,
+        splits,
+        config.overwrite,
+        source=str(config.source),
+        source_kind=config.source_kind,
+        class_names=class_names,
+        representation=config.representation,
+        representation_version=REPRESENTATIONS[config.representation].version,
+        unit=config.unit,
+        split={
+            "rule": "published test part" if published_test is not None and published_test.any() else "hash of session",
+            "seed": config.seed,
+            "validation_fraction": config.validation_fraction,
+            "test_fraction": config.test_fraction,
+        },
+        captures=_rows(examples, found, reports, class_names),
+    )
+
+
+def _split(examples: Examples, published_test: np.ndarray | None, config: PrepareConfig) -> dict[str, Examples]:
+    unlabelled = examples.labels == UNLABELLED
+    if published_test is not None and published_test.any():
+        test = published_test
+    else:
+        test = split_off(examples, config.test_fraction, config.seed, "test")
+    rest = examples[~test & ~unlabelled]
+    validation = split_off(rest, config.validation_fraction, config.seed, "validation")
+    return {
+        "train": rest[~validation],
+        "validation": rest[validation],
+        "test": examples[test],
+        "unlabelled": examples[unlabelled],
+    }
+
+
+def _check_classes(splits: dict[str, Examples], class_names: list[str]) -> None:
+    for split in ("train", "validation", "test"):
+        sizes = np.bincount(splits[split].labels, minlength=len(class_names))
+        for name, size in zip(class_names, sizes, strict=True):
+            if not size:
+                raise DataError(
+                    f"Class {name} has no session in the {split} split after de-duplication; add captures of it or "
+                    "raise that split's fraction."
+                )
+
+
+def _rows(examples: Examples, found: Deduplicated, reports: list[CaptureReport], class_names: list[str]) -> list[dict]:
+    """One row a capture, or a capture and class where a published file holds several classes."""
+    rows = []
+    captures = examples.captures.astype(str)
+    for report in reports:
+        here = captures == report.capture
+        for label in np.unique(examples.labels[here]) if here.any() else [UNLABELLED]:
+            chosen = here & (examples.labels == label)
+            class_name = report.class_name or (class_names[label] if label >= 0 else UNLABELLED_FOLDER)
+            rows.append(
+                {
+                    **asdict(report),
+                    "class_name": class_name,
+                    "sessions": int(chosen.sum()),
+                    "duplicates": int((found.duplicates & chosen).sum()),
+                    "conflicts": int((found.conflicts & chosen).sum()),
+                    "kept": int((found.kept & chosen).sum()),
+                }
+            )
+    return rows
+
+
+def table(dataset: Dataset) -> str:
+    """The prepare step's table as text: per capture and class what was read, dropped, removed and kept."""
+    rows = dataset.description.captures
+    columns = ("packets", "dropped", "sessions", "duplicates", "conflicts", "kept")
+    cells = [["capture", "class", *columns, "drop reasons"]]
+    totals: Counter[str] = Counter()
+    for row in rows:
+        values = {**row, "dropped": sum(row["drops"].values())}
+        totals.update({name: values[name] for name in columns})
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(row["drops"].items()))
+        cells.append([row["capture"], row["class_name"], *(f"{values[name]:,}" for name in columns), reasons])
+    cells.append(["total", "", *(f"{totals[name]:,}" for name in columns), ""])
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
+    lines = []
+    for line in cells:
+        text = [
+            value.ljust(width) if column < 2 or column == len(widths) - 1 else value.rjust(width)
+            for column, (value, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        lines.append("  ".join(text).rstrip())
+    description = dataset.description
+    sizes = ", ".join(f"{name} {size:,}" for name, size in description.sizes.items())
+    lines += [
+        "",
+        f"Splits: {sizes}; shared between them: {description.proof['shared_images']} images, "
+        f"{description.proof['shared_sessions']} sessions.",
+        f"Data fingerprint {description.fingerprint[:16]}; written to {dataset.directory}{_slash(dataset.directory)}.",
+    ]
+    lines += [f"Warning: {warning}" for row in rows for warning in row["warnings"]]
+    return "\n".join(lines)
+
+
+def _slash(directory: Path) -> str:
+    return "" if str(directory).endswith("/") else "/"

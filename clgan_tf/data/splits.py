@@ -1,0 +1,112 @@
+"""Leak-free splits: de-duplication, then whole sessions to train, validation and test, then label budgets.
+
+Every choice is a function of a seed and a session's identifier, never of the order of input, so the
+same sessions give the same splits from any number of files or workers.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from clgan_tf.data.examples import UNLABELLED, Examples
+from clgan_tf.errors import DataError
+
+
+@dataclass(frozen=True)
+class Deduplicated:
+    """What de-duplication kept, and masks of what it removed: bool [n] over its input."""
+
+    kept: np.ndarray
+    duplicates: np.ndarray
+    conflicts: np.ndarray
+
+
+def deduplicate(examples: Examples, keep_first: np.ndarray | None = None) -> Deduplicated:
+    """Keeps one session of every distinct image, and none of an image that carries two labels.
+
+    A session identifier that comes twice with different images also stays once.
+
+    Of equal images the one kept is, in this order: one marked in `keep_first` (bool [n]; the rows of a
+    published test split), a labelled one, the one with the smallest session identifier. An
+    unlabelled copy of a labelled image is a duplicate, not a conflict.
+    """
+    count = len(examples)
+    first = np.zeros(count, bool) if keep_first is None else keep_first
+    hashes = examples.image_hashes()
+    unlabelled = examples.labels == UNLABELLED
+    order = np.lexsort((examples.sessions, unlabelled, ~first))
+    _, group = np.unique(hashes, return_inverse=True)
+    duplicates = np.ones(count, bool)
+    _, first_of_group = np.unique(group[order], return_index=True)
+    duplicates[order[first_of_group]] = False
+    # Two captures of one session may hold different parts of it: different images, the same session.
+    remaining = order[~duplicates[order]]
+    _, first_of_session = np.unique(examples.sessions[remaining].astype(str), return_index=True)
+    repeated = np.setdiff1d(np.arange(len(remaining)), first_of_session)
+    duplicates[remaining[repeated]] = True
+
+    lowest = np.full(group.max(initial=-1) + 1, np.iinfo(np.int64).max)
+    highest = np.full(group.max(initial=-1) + 1, -1)
+    np.minimum.at(lowest, group[~unlabelled], examples.labels[~unlabelled])
+    np.maximum.at(highest, group[~unlabelled], examples.labels[~unlabelled])
+    conflicts = (highest > lowest)[group] if count else np.zeros(0, bool)
+    return Deduplicated(~duplicates & ~conflicts, duplicates & ~conflicts, conflicts)
+
+
+def order_within_class(sessions: np.ndarray, labels: np.ndarray, seed: int, purpose: str) -> np.ndarray:
+    """Each row's rank, 0 first, among the rows of its class, in an order that seed and purpose decide: int64 [n]."""
+    keys = np.array([hashlib.sha256(f"{purpose}/{seed}/{session}".encode()).hexdigest() for session in sessions])
+    ranks = np.empty(len(labels), np.int64)
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        ranks[rows[np.argsort(keys[rows], kind="stable")]] = np.arange(len(rows))
+    return ranks
+
+
+def split_off(examples: Examples, fraction: float, seed: int, purpose: str) -> np.ndarray:
+    """Marks `fraction` of every class (rounded), bool [n]; unlabelled sessions are never marked."""
+    ranks = order_within_class(examples.sessions, examples.labels, seed, purpose)
+    labelled = examples.labels != UNLABELLED
+    sizes = np.bincount(examples.labels[labelled], minlength=1)
+    wanted = np.round(sizes * fraction)
+    return labelled & (ranks < wanted[np.where(labelled, examples.labels, 0)])
+
+
+def choose_labelled(
+    sessions: np.ndarray, labels: np.ndarray, budget: float, unit: str, seed: int, class_names: list[str]
+) -> np.ndarray:
+    """Which training sessions show their label, bool [n]; for one seed, smaller budgets lie inside larger ones.
+
+    Args:
+      sessions: str [n]; labels: int64 [n], rows labelled UNLABELLED are never chosen.
+      budget: how many sessions in all ("total") or of each class ("per_class"), or which share of the
+        labelled sessions ("fraction", 0 < budget <= 1). Totals follow the classes' proportions.
+      unit: "total", "per_class" or "fraction".
+
+    Raises:
+      DataError: there are fewer labelled sessions than the budget asks for.
+    """
+    available = labels != UNLABELLED
+    sizes = np.bincount(labels[available], minlength=len(class_names))
+    ranks = order_within_class(sessions, labels, seed, "labels")
+    if unit == "per_class":
+        for name, size in zip(class_names, sizes, strict=True):
+            if size < budget:
+                raise DataError(
+                    f"Class {name} has {size} training sessions, fewer than --labels={budget:g} per class; "
+                    "lower --labels or add captures of that class."
+                )
+        return available & (ranks < budget)
+    total = round(budget * int(available.sum())) if unit == "fraction" else int(budget)
+    if total > available.sum():
+        raise DataError(
+            f"--labels={total} labelled sessions were asked for and the training split has {available.sum()}; "
+            "lower --labels or add captures."
+        )
+    # (rank + 1/2) / class size walks all classes at the same pace, so any prefix has their proportions.
+    pace = np.full(len(labels), np.inf)
+    pace[available] = (ranks[available] + 0.5) / sizes[labels[available]]
+    chosen = np.zeros(len(labels), bool)
+    chosen[np.lexsort((sessions, pace))[:total]] = True
+    return chosen

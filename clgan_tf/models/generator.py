@@ -1,0 +1,27 @@
+"""The paper's deconvolutional generator: 100 uniform numbers in, a 28 x 28 image in [-1, 1] out."""
+
+import keras
+from keras import layers
+
+NOISE_SIZE = 100
+LEAK = 0.2
+
+
+def build_generator(noise_size: int = NOISE_SIZE) -> keras.Model:
+    """Noise [batch, noise_size] float in [-1, 1] -> image [batch, 28, 28, 1] float in [-1, 1].
+
+    The text's padding of 1 would give 9, 19 and 39; "same" padding gives the stated 8 and 16, and
+    32, of which the outer two rows and columns are cropped to reach 28. Batch normalisation follows
+    every deconvolution but the last, whose tanh would otherwise be held near zero.
+    """
+    noise = keras.Input((noise_size,), name="noise")
+    x = layers.Dense(4 * 4 * 128, name="project")(noise)  # [batch, 2048]
+    x = layers.Reshape((4, 4, 128), name="reshape")(x)  # [batch, 4, 4, 128]
+    for index, filters in enumerate((64, 32), start=1):  # [batch, 8, 8, 64], then [batch, 16, 16, 32]
+        x = layers.Conv2DTranspose(filters, 5, strides=2, padding="same", name=f"deconvolution_{index}")(x)
+        x = layers.BatchNormalization(name=f"normalisation_{index}")(x)
+        x = layers.LeakyReLU(LEAK, name=f"activation_{index}")(x)
+    x = layers.Conv2DTranspose(1, 5, strides=2, padding="same", name="deconvolution_3")(x)  # [batch, 32, 32, 1]
+    x = layers.Cropping2D(2, name="crop")(x)  # [batch, 28, 28, 1]
+    image = layers.Activation("tanh", name="image", dtype="float32")(x)
+    return keras.Model(noise, image, name="generator")

@@ -1,0 +1,48 @@
+"""The K+1 objective (DESIGN: Salimans et al. 2016, arXiv 1606.03498, section 5) as pure functions of logits.
+
+A discriminator with K logits l(x) stands for a K+1 softmax whose last logit, "fake", is fixed at 0:
+with Z(x) = sum_k exp l_k(x), p(real | x) = Z / (Z + 1). Everything is computed from
+log Z = logsumexp(l) and softplus, never from the logarithm of a softmax.
+"""
+
+import tensorflow as tf
+
+
+def log_probability_real(logits: tf.Tensor) -> tf.Tensor:
+    """Log p(real | x) = -softplus(-log Z). logits: [batch, K] float; returns [batch]."""
+    return -tf.nn.softplus(-tf.reduce_logsumexp(logits, axis=-1))
+
+
+def log_probability_generated(logits: tf.Tensor) -> tf.Tensor:
+    """log(1 - p(real | x)) = -softplus(log Z). logits: [batch, K] float; returns [batch]."""
+    return -tf.nn.softplus(tf.reduce_logsumexp(logits, axis=-1))
+
+
+def labelled_loss(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Mean cross entropy of the K classes, given real. labels: [batch] int; logits: [batch, K]; scalar."""
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
+
+
+def unlabelled_loss(logits: tf.Tensor) -> tf.Tensor:
+    """-E log p(real) over unlabelled rows. logits: [batch, K]; scalar."""
+    return -tf.reduce_mean(log_probability_real(logits))
+
+
+def generated_loss(logits: tf.Tensor) -> tf.Tensor:
+    """-E log(1 - p(real)) over generated rows. logits: [batch, K]; scalar."""
+    return -tf.reduce_mean(log_probability_generated(logits))
+
+
+def feature_matching(real_features: tf.Tensor, generated_features: tf.Tensor) -> tf.Tensor:
+    """|| E f(x) - E f(G(z)) ||_2^2, as the source's code has it. Features: [batch, units]; scalar.
+
+    The squared norm: the plain norm has no gradient where both means meet.
+    The real mean is a target, so no gradient flows into it.
+    """
+    difference = tf.stop_gradient(tf.reduce_mean(real_features, axis=0)) - tf.reduce_mean(generated_features, axis=0)
+    return tf.reduce_sum(tf.square(difference))
+
+
+def non_saturating(generated_logits: tf.Tensor) -> tf.Tensor:
+    """-E log p(real | G(z)), the generator's other loss. generated_logits: [batch, K]; scalar."""
+    return unlabelled_loss(generated_logits)

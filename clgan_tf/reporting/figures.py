@@ -1,0 +1,84 @@
+"""Pictures: confusion matrices and training curves."""
+
+import csv
+from io import BytesIO
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+
+matplotlib.use("Agg")
+from matplotlib import image as matplotlib_image
+from matplotlib import pyplot
+from matplotlib.figure import Figure
+
+from clgan_tf.files import written_aside
+
+LIGHT, DARK = "white", "#222222"
+
+
+def confusion_figure(confusion: np.ndarray, class_names: list[str], title: str) -> Figure:
+    """Rows: true class; columns: predicted; colour: share of the row; numbers: sessions."""
+    size = 2.5 + 0.45 * len(class_names)
+    figure, axes = pyplot.subplots(figsize=(size + 0.9, size), layout="constrained")
+    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    ticks = range(len(class_names))
+    axes.set_xticks(ticks, class_names, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(ticks, class_names)
+    axes.set(xlabel="predicted", ylabel="true", title=title)
+    for row in ticks:
+        for column in ticks:
+            if confusion[row, column]:
+                colour = LIGHT if shares[row, column] > 0.5 else DARK
+                axes.text(column, row, f"{confusion[row, column]}", ha="center", va="center", color=colour, fontsize=8)
+    figure.colorbar(picture, ax=axes, label="share of the true class", shrink=0.8)
+    return figure
+
+
+def curves_figure(rows: list[dict]) -> Figure:
+    """Training curves from metrics.jsonl: losses of phase 1 (the paper's figure 4), p(real), accuracy."""
+    figure, axes = pyplot.subplots(1, 3, figsize=(13, 3.8), layout="constrained")
+    first = [row for row in rows if row["phase"] == "pretraining"]
+    epochs = [row["epoch"] for row in first]
+    for axis, title, names in (
+        (axes[0], "Phase 1: losses", ("discriminator_loss", "generator_loss")),
+        (axes[1], "Phase 1: p(real)", ("probability_real", "probability_real_generated")),
+    ):
+        for name in names:
+            axis.plot(epochs, [row[name] for row in first], label=name.replace("_", " "), marker=".")
+        axis.set(title=title, xlabel="epoch")
+    axes[1].set_ylim(0, 1)
+    for phase in dict.fromkeys(row["phase"] for row in rows):
+        chosen = [row for row in rows if row["phase"] == phase]
+        axes[2].plot([row["epoch"] for row in chosen], [row["val_accuracy"] for row in chosen], label=phase)
+    axes[2].set(title="Accuracy on validation", xlabel="epoch", ylim=(0, 1))
+    for axis in axes:
+        axis.grid(alpha=0.3)
+        if axis.lines:
+            axis.legend(frameon=False)
+    return figure
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Writes a PNG, whole or not at all."""
+    with written_aside(path) as aside:
+        figure.savefig(aside, dpi=120)
+    pyplot.close(figure)
+
+
+def pixels(figure: Figure) -> np.ndarray:
+    """The figure as uint8 [height, width, 3], for TensorBoard."""
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=80)
+    buffer.seek(0)
+    return (matplotlib_image.imread(buffer)[..., :3] * 255).astype(np.uint8)
+
+
+def write_confusion_csv(confusion: np.ndarray, class_names: list[str], path: Path) -> None:
+    """A table with true classes as rows and predicted ones as columns."""
+    with written_aside(path) as aside, open(aside, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["true \\ predicted", *class_names])
+        for name, row in zip(class_names, confusion, strict=True):
+            writer.writerow([name, *row])

@@ -1,0 +1,71 @@
+"""Several runs side by side: mean and spread over seeds, as one Markdown page."""
+
+import glob
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clgan_tf.errors import DataError
+from clgan_tf.files import read_json, written_aside
+from clgan_tf.reporting import figures
+from clgan_tf.reporting.tables import circumstances, systems_table
+
+
+def find_runs(patterns: tuple[str, ...]) -> list[Path]:
+    """Directories that match the shell patterns, sorted. Raises DataError where one matches nothing."""
+    found: dict[Path, None] = {}
+    for pattern in patterns:
+        matches = [Path(match) for match in sorted(glob.glob(pattern)) if Path(match).is_dir()]
+        if not matches:
+            raise DataError(f"--runs: no directory matches {pattern}.")
+        found.update(dict.fromkeys(matches))
+    return list(found)
+
+
+def report(runs: list[Path]) -> str:
+    """Markdown: one section for all runs that differ by nothing but the seed.
+
+    Raises:
+      DataError: a run has no metrics.json: it has not finished.
+    """
+    groups: dict[str, list[tuple[Path, dict[str, Any]]]] = {}
+    for run in runs:
+        metrics = read_json(run / "metrics.json")
+        try:
+            key = json.dumps([metrics["data"]["fingerprint"], metrics["settings"]], sort_keys=True)
+            groups.setdefault(key, []).append((run, metrics))
+        except KeyError as error:
+            raise DataError(f"{run / 'metrics.json'}: {error} is missing; evaluate the run again.") from error
+    sections = []
+    for group in groups.values():
+        results = [entry for _, entry in group]
+        seeds = ", ".join(str(entry["seeds"]["run"]) for entry in results)
+        minutes = np.mean([entry["seconds"] for entry in results]) / 60
+        lines = [
+            f"## {Path(results[0]['settings']['dataset']).name}",
+            "",
+            circumstances(results[0]),
+            f"Seeds {seeds}; {minutes:.1f} minutes a run on {results[0]['environment']['cores']} cores.",
+            "",
+            systems_table(results),
+            "",
+            "Runs: " + ", ".join(f"`{run}`" for run, _ in group),
+        ]
+        sections.append("\n".join(lines))
+    return "\n\n".join(sections) + "\n"
+
+
+def write_report(text: str, runs: list[Path], output: str) -> list[Path]:
+    """Writes the page, and beside it each run's training curves as PNG; returns what was written."""
+    page = Path(output)
+    with written_aside(page) as aside:
+        aside.write_text(text, encoding="utf-8")
+    written = [page]
+    for run in runs:
+        rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+        picture = page.with_name(f"{page.stem}-{run.name}-curves.png")
+        figures.save(figures.curves_figure(rows), picture)
+        written.append(picture)
+    return written

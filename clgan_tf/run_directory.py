@@ -1,0 +1,140 @@
+"""A run directory: where every file of one run lies, and the facts that make the run repeatable."""
+
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from clgan_tf import __version__
+from clgan_tf.config import TrainConfig
+from clgan_tf.errors import ConfigError, ModelFileError
+from clgan_tf.files import claim_directory, write_json, written_aside
+
+FLAGFILE = "run.flags"
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Paths below one run's directory."""
+
+    path: Path
+
+    @property
+    def flagfile(self) -> Path:
+        """All flags with their resolved values."""
+        return self.path / FLAGFILE
+
+    @property
+    def config(self) -> Path:
+        """The resolved TrainConfig as JSON."""
+        return self.path / "config.json"
+
+    @property
+    def environment(self) -> Path:
+        """Versions and machine."""
+        return self.path / "environment.json"
+
+    @property
+    def data(self) -> Path:
+        """Which data: fingerprint, split sizes, and the labelled sessions' fingerprint."""
+        return self.path / "data.json"
+
+    @property
+    def metrics_log(self) -> Path:
+        """One JSON line an epoch."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def metrics(self) -> Path:
+        """The test scores of every system of the run."""
+        return self.path / "metrics.json"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Event files."""
+        return self.path / "tensorboard"
+
+    @property
+    def state(self) -> Path:
+        """Phase 1's state after its last finished epoch."""
+        return self.path / "checkpoints" / "state.npz"
+
+    @property
+    def generator_weights(self) -> Path:
+        """The generator after phase 1."""
+        return self.path / "checkpoints" / "generator.weights.h5"
+
+    @property
+    def discriminator_weights(self) -> Path:
+        """The discriminator after phase 1; phase 2 can start from it alone."""
+        return self.path / "checkpoints" / "discriminator.weights.h5"
+
+    @property
+    def classifier(self) -> Path:
+        """The classifier to ship."""
+        return self.path / "classifier.keras"
+
+
+def open_run(config: TrainConfig, flagfile_text: str) -> RunDirectory:
+    """Creates the run directory, or opens it to resume.
+
+    Raises:
+      ConfigError: it exists and neither resume nor overwrite is on, or resume does not fit it.
+    """
+    run = RunDirectory(config.run_dir)
+    current = settings(config)
+    if config.resume:
+        if not run.config.exists():
+            raise ConfigError(f"--resume: {run.path} holds no {run.config.name}; start the run without --resume.")
+        try:
+            earlier = json.loads(run.config.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ModelFileError(f"{run.config}: not JSON ({error}); start the run anew.") from error
+        for name, value in current.items():
+            if earlier.get(name) != value:
+                raise ConfigError(f"--resume: the run has --{name}={earlier.get(name)}, not {value}; use its flagfile.")
+        if run.metrics.exists():
+            raise ConfigError(f"--resume: {run.path} is finished; evaluate it, or start another --run_dir.")
+        return run
+    if run.path.exists() and not config.overwrite:
+        raise ConfigError(f"{run.path} exists; pass --resume to continue it or --overwrite to replace it.")
+    claim_directory(run.path, config.overwrite, FLAGFILE)
+    run.state.parent.mkdir(parents=True)
+    with written_aside(run.flagfile) as aside:
+        aside.write_text(flagfile_text, encoding="utf-8")
+    write_json(run.config, current)
+    write_json(run.environment, environment())
+    return run
+
+
+def environment() -> dict[str, Any]:
+    """Versions of what computes, and the machine."""
+    packages = ("tensorflow-cpu", "tensorflow", "keras", "numpy", "scikit-learn", "dpkt")
+    versions = {}
+    for name in packages:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "clgan_tf": __version__,
+        "python": platform.python_version(),
+        "packages": versions,
+        "system": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+    }
+
+
+def settings(config: TrainConfig) -> dict[str, Any]:
+    """The configuration as JSON values, without what only says how to treat the directory."""
+    values = asdict(config)
+    for name in ("resume", "overwrite"):
+        del values[name]
+    return {
+        name: str(value) if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value
+        for name, value in values.items()
+    }

@@ -1,0 +1,72 @@
+"""Checks a .keras file before Keras reads it: is it ours, is it bounded, does it name only what we ship?"""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from clgan_tf.errors import ModelFileError
+
+MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
+MAX_JSON_BYTES = 8 << 20
+MAX_WEIGHTS_BYTES = 256 << 20
+HEAD = ("clgan_tf.models.classifier", "ClassProbabilities", "clgan_tf>ClassProbabilities")
+LAYERS = {
+    *("Add", "Bidirectional", "Conv1D", "Dense", "Dropout", "GlobalAveragePooling1D", "InputLayer", "LSTM"),
+    *("LeakyReLU", "MultiHeadAttention", "Rescaling", "Reshape"),
+}
+# Everything that a classifier's configuration may name, as (module, class, registered name).
+ALLOWED = {
+    HEAD,
+    ("keras", "DTypePolicy", None),
+    ("keras.src.models.functional", "Functional", "Functional"),
+    *(("keras.layers", name, None) for name in LAYERS),
+    *(("keras.initializers", name, None) for name in ("GlorotUniform", "Orthogonal", "Zeros", "Ones")),
+}
+
+
+def check(path: Path) -> None:
+    """Passes a classifier that clgan_tf wrote.
+
+    Raises:
+      ModelFileError: the file is missing, no Keras archive, too large, or holds anything but our classifier.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+            if set(sizes) != MEMBERS or len(archive.infolist()) != len(MEMBERS):
+                raise _not_ours(path, f"its members are {', '.join(sorted(sizes)[:5]) or 'none'}")
+            if sizes["model.weights.h5"] > MAX_WEIGHTS_BYTES or sizes["config.json"] > MAX_JSON_BYTES:
+                raise _not_ours(path, "it is larger than any classifier")
+            config = json.loads(archive.read("config.json"))
+    except FileNotFoundError as error:
+        raise ModelFileError(f"{path}: no such file; make it with --mode=train.") from error
+    except OSError as error:
+        raise ModelFileError(f"{path}: {error.strerror or error}; check the path.") from error
+    except (zipfile.BadZipFile, ValueError, RecursionError, EOFError, NotImplementedError) as error:
+        raise _not_ours(path, f"it cannot be read as one: {error}") from error
+    named = [(item.get("module"), item["class_name"], item.get("registered_name")) for item in _objects(config)]
+    for module, class_name, registered_name in named:
+        if (module, class_name, registered_name) not in ALLOWED:
+            raise _not_ours(path, f"it names {module}.{class_name}, which no classifier of ours has")
+    if named.count(HEAD) != 1:
+        raise _not_ours(path, "it has no class names")
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    """Every serialized object in a Keras configuration."""
+    found, waiting = [], [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            # Tensors are described by a class and a shape; they name no code.
+            if "class_name" in item and item["class_name"] != "__keras_tensor__":
+                found.append(item)
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+    return found
+
+
+def _not_ours(path: Path, reason: str) -> ModelFileError:
+    return ModelFileError(f"{path} is not a classifier of clgan_tf: {reason}; give a run's classifier.keras.")

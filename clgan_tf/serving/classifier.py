@@ -1,0 +1,145 @@
+"""The saved classifier in use: captures in, one labelled row a session out."""
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+import keras
+import numpy as np
+
+from clgan_tf import capture
+from clgan_tf.capture import REPRESENTATIONS
+from clgan_tf.errors import ModelFileError
+from clgan_tf.files import written_aside
+from clgan_tf.models.classifier import ClassProbabilities, predict
+from clgan_tf.serving import archive
+
+TOP = 3
+PROTOCOLS = {6: "TCP", 17: "UDP"}
+COLUMNS = (
+    *("capture", "protocol", "source", "source_port", "destination", "destination_port", "first_time", "last_time"),
+    *("packets", "bytes", "label", "probability", "top"),
+)
+
+
+@dataclass
+class Classifier:
+    """A trained classifier with the representation and class names it was saved with.
+
+    drops and warnings tell, after `classify`, which packets were in no session and why reading ended.
+    """
+
+    model: keras.Model
+    head: ClassProbabilities
+    drops: dict[str, int] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def class_names(self) -> list[str]:
+        """K names in the order of the probabilities."""
+        return self.head.class_names
+
+    def predict_bytes(self, images: np.ndarray) -> np.ndarray:
+        """Probabilities float32 [n, K] of uint8 images [n, 28, 28] or [n, 28, 28, 1]."""
+        return predict(self.model, images)
+
+    def classify(self, captures: str | Path | Iterable[str | Path], strict: bool = True) -> Iterator[dict[str, Any]]:
+        """Yields one row a session, capture by capture, in order of first packet.
+
+        Raises:
+          CaptureError: see clgan_tf.capture.stream.
+        """
+        paths = [Path(captures)] if isinstance(captures, str | Path) else [Path(path) for path in captures]
+        self.drops, self.warnings = {}, []
+        for sessions in capture.stream(paths, self.head.representation, self.head.unit, strict):
+            for reason, count in sessions.drops.items():
+                self.drops[reason] = self.drops.get(reason, 0) + count
+            self.warnings += sessions.warnings
+            probabilities = self.predict_bytes(sessions.images)
+            for row in range(len(sessions)):
+                yield self._row(sessions, row, probabilities[row], str(paths[int(sessions.capture[row])]))
+
+    def _row(self, sessions: capture.Sessions, row: int, probabilities: np.ndarray, path: str) -> dict[str, Any]:
+        source, source_port, destination, destination_port = sessions.endpoints(row)
+        best = np.argsort(-probabilities, kind="stable")[:TOP]
+        ranked = [{"label": self.class_names[label], "probability": _rounded(probabilities[label])} for label in best]
+        return {
+            "capture": path,
+            "protocol": PROTOCOLS[int(sessions.key[row]["protocol"])],
+            "source": source,
+            "source_port": source_port,
+            "destination": destination,
+            "destination_port": destination_port,
+            "first_time": _timestamp(sessions.first_time[row]),
+            "last_time": _timestamp(sessions.last_time[row]),
+            "packets": int(sessions.packets[row]),
+            "bytes": int(sessions.num_bytes[row]),
+            **ranked[0],
+            "top": ranked,
+        }
+
+
+def load(path: str | Path) -> Classifier:
+    """Loads a classifier, in Keras's safe mode and after `archive.check`.
+
+    Raises:
+      ModelFileError: the file is not a classifier of ours, or was made for another version of its representation.
+    """
+    path = Path(path)
+    archive.check(path)
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        head = model.layers[-1]
+        fits = model.input_shape == (None, 28, 28, 1) and model.output_shape == (None, len(head.class_names))
+        representation = REPRESENTATIONS[head.representation]
+    except Exception as error:  # Keras raises whatever a damaged archive makes it meet.
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelFileError(f"{path}: this classifier is damaged ({reason[:200]}); train it again.") from error
+    if not fits or head.unit not in capture.UNITS:
+        raise ModelFileError(f"{path}: shapes and class names of this classifier do not fit; train it again.")
+    if head.representation_version != representation.version:
+        raise ModelFileError(
+            f"{path}: made for {head.representation} version {head.representation_version}, this is version "
+            f"{representation.version}; train it again."
+        )
+    return Classifier(model, head)
+
+
+def write_rows(rows: Iterable[dict[str, Any]], output: str) -> int:
+    """Writes rows to FILE.jsonl, FILE.csv (whole or not at all) or, for "-", as JSON lines to standard output.
+
+    Returns the number of rows.
+    """
+    if output == "-":
+        return _write_jsonl(rows, sys.stdout)
+    with written_aside(output) as aside, open(aside, "w", newline="", encoding="utf-8") as file:
+        return _write_csv(rows, file) if output.endswith(".csv") else _write_jsonl(rows, file)
+
+
+def _write_jsonl(rows: Iterable[dict[str, Any]], file: TextIO) -> int:
+    lines = [file.write(json.dumps(row) + "\n") for row in rows]
+    return len(lines)
+
+
+def _write_csv(rows: Iterable[dict[str, Any]], file: TextIO) -> int:
+    writer = csv.DictWriter(file, COLUMNS)
+    writer.writeheader()
+    ranked = (
+        {**row, "top": "; ".join(f"{item['label']} {item['probability']:.4f}" for item in row["top"])} for row in rows
+    )
+    lines = [writer.writerow(row) for row in ranked]
+    return len(lines)
+
+
+def _timestamp(seconds: float) -> str:
+    """ISO 8601 in UTC, with microseconds."""
+    return datetime.fromtimestamp(float(seconds), UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _rounded(probability: np.floating) -> float:
+    return round(float(probability), 6)

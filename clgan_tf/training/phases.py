@@ -1,0 +1,106 @@
+"""The paper's phases 1 and 2: adversarial pre-training on all sessions, fine-tuning on the labelled ones."""
+
+from pathlib import Path
+
+import keras
+
+from clgan_tf import models
+from clgan_tf.config import TrainConfig
+from clgan_tf.data import pipeline
+from clgan_tf.data.dataset import Dataset
+from clgan_tf.data.examples import Examples
+from clgan_tf.models import CLGAN
+from clgan_tf.models.classifier import build_logits_model
+from clgan_tf.models.clgan import default_optimizer
+from clgan_tf.run_directory import RunDirectory
+from clgan_tf.training import callbacks, checkpoint
+from clgan_tf.training.tensorboard import IMAGES_SHOWN, TensorBoard
+
+MIN_STEPS_PER_EPOCH = 10  # With few labels an epoch is shorter than its validation; it gets at least so many steps.
+
+
+def build_model(config: TrainConfig, num_classes: int) -> CLGAN:
+    """The GAN, compiled, its weights a function of the run's seed."""
+    keras.utils.set_random_seed(config.seed)
+    model = models.build(config.model, num_classes, generator_loss=config.generator_loss, seed=config.seed)
+    model.compile(default_optimizer(config.learning_rate), default_optimizer(config.learning_rate))
+    return model
+
+
+def pretrain(
+    model: CLGAN, config: TrainConfig, dataset: Dataset, labelled: Examples, validation: Examples, run: RunDirectory
+) -> None:
+    """Phase 1. Continues from the run's saved state if there is one; saves both networks' weights at its end."""
+    done = checkpoint.restore(run.state, model) if run.state.exists() else 0
+    callbacks.forget_epochs_after(run.metrics_log, "pretraining", done)
+    _, steps = pipeline.adversarial(dataset, labelled, config.batch_size, config.seed)
+    batches, _ = pipeline.adversarial(dataset, labelled, config.batch_size, config.seed, skip_steps=done * steps)
+    rows = min(config.batch_size, len(labelled)) + 2 * config.batch_size
+    model.fit(
+        batches,
+        steps_per_epoch=steps,
+        epochs=config.pretraining_epochs,
+        initial_epoch=done,
+        validation_data=pipeline.in_order(validation),
+        verbose=0,
+        shuffle=False,  # The pipeline has shuffled.
+        callbacks=[
+            callbacks.Progress("Phase 1, adversarial", rows, steps, config.pretraining_epochs, done),
+            callbacks.MetricsLog(run.metrics_log, "pretraining"),
+            TensorBoard(run.tensorboard, "pretraining", rows, labelled.images[:IMAGES_SHOWN]),
+            keras.callbacks.TerminateOnNaN(),
+            callbacks.SaveState(run.state),
+        ],
+    )
+    save_weights(model.generator, run.generator_weights)
+    save_weights(model.discriminator, run.discriminator_weights)
+
+
+def finetune(
+    discriminator: keras.Model,
+    config: TrainConfig,
+    labelled: Examples,
+    validation: Examples,
+    run: RunDirectory,
+    phase: str = "finetuning",
+) -> keras.Model:
+    """Phase 2: trains the discriminator's K logits on labelled sessions, with early stopping on validation.
+
+    Returns:
+      Bytes [batch, 28, 28, 1] -> logits [batch, K], with the weights of the best validation accuracy.
+    """
+    keras.utils.set_random_seed(config.seed)
+    model = build_logits_model(discriminator)
+    model.compile(
+        keras.optimizers.Adam(config.finetuning_learning_rate),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    rows = min(config.batch_size, len(labelled))
+    steps = max(MIN_STEPS_PER_EPOCH, -(-len(labelled) // rows))
+    model.fit(
+        pipeline.supervised(labelled, rows, config.seed).prefetch(2),
+        steps_per_epoch=steps,
+        epochs=config.finetuning_epochs,
+        validation_data=pipeline.in_order(validation),
+        verbose=0,
+        shuffle=False,  # The pipeline has shuffled.
+        callbacks=[
+            callbacks.Progress(f"Phase 2, {phase}", rows, steps, config.finetuning_epochs),
+            callbacks.MetricsLog(run.metrics_log, phase),
+            TensorBoard(run.tensorboard, phase, rows),
+            keras.callbacks.TerminateOnNaN(),
+            keras.callbacks.EarlyStopping(
+                "val_accuracy", mode="max", patience=config.patience, restore_best_weights=True
+            ),
+        ],
+    )
+    return model
+
+
+def save_weights(network: keras.Model, path: Path) -> None:
+    """Writes a network's weights, whole or not at all."""
+    # Keras wants the double suffix, which writing aside would split.
+    aside = path.with_name(f".partial.{path.name}")
+    network.save_weights(aside)
+    aside.replace(path)

@@ -1,0 +1,106 @@
+"""One training run, from a label budget to trained systems. The test split is not read here."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from clgan_tf.config import TrainConfig
+from clgan_tf.data.dataset import Dataset
+from clgan_tf.data.examples import Examples
+from clgan_tf.data.splits import choose_labelled
+from clgan_tf.errors import DataError
+from clgan_tf.files import read_json, write_json, written_aside
+from clgan_tf.models.classifier import build_classifier
+from clgan_tf.models.forest import RandomForest
+from clgan_tf.run_directory import RunDirectory, environment, open_run, settings
+from clgan_tf.training import phases
+
+Predict = Callable[[np.ndarray], np.ndarray]  # uint8 [n, 28, 28, 1] -> int64 [n]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run made: each system's prediction by name, the run's model first, and the facts behind them."""
+
+    run: RunDirectory
+    systems: dict[str, Predict]
+    facts: dict[str, Any]
+
+
+def train(config: TrainConfig, dataset: Dataset, flagfile_text: str) -> Trained:
+    """Trains the model and the baselines on the same labels and saves the classifier.
+
+    Raises:
+      ConfigError: the run directory cannot be used.
+      DataError: the data set does not serve the label budget, or is not the resumed run's.
+    """
+    started = time.perf_counter()
+    tf.config.experimental.enable_op_determinism()
+    class_names = dataset.description.class_names
+    train_split, validation = dataset.read("train"), dataset.read("validation")
+    labelled = _choose(train_split, config.labels, config.labels_unit, config.seed, class_names)
+    # Nobody with few labels has more of them to spare for validation.
+    budget = min(len(labelled), len(validation))
+    validation = _choose(validation, budget, "total", config.seed, class_names)
+    facts: dict[str, Any] = {
+        "data": dataset.description.facts(),
+        "labels": {
+            "budget": config.labels,
+            "unit": config.labels_unit,
+            "count": len(labelled),
+            "validation": len(validation),
+            "unlabelled": len(train_split) - len(labelled) + dataset.description.sizes["unlabelled"],
+            "fingerprint": hashlib.sha256("\n".join(sorted(labelled.sessions)).encode()).hexdigest(),
+        },
+    }
+    run = open_run(config, flagfile_text)
+    if config.resume and read_json(run.data) != facts:
+        raise DataError(f"{dataset.directory} is not the data set of {run.path}; give the run's own or start anew.")
+    write_json(run.data, facts)
+
+    model = phases.build_model(config, len(class_names))
+    if config.pretraining_epochs:
+        phases.pretrain(model, config, dataset, labelled, validation, run)
+    logits_model = phases.finetune(model.discriminator, config, labelled, validation, run)
+    _save_classifier(run, logits_model, dataset)
+    systems: dict[str, Predict] = {config.model: _predictor(logits_model)}
+    if "supervised" in config.baselines:
+        fresh = phases.build_model(config, len(class_names)).discriminator
+        systems["supervised"] = _predictor(phases.finetune(fresh, config, labelled, validation, run, "supervised"))
+    if "random_forest" in config.baselines:
+        systems["random_forest"] = RandomForest(config.seed).fit(labelled.images, labelled.labels).predict
+    facts |= {
+        "seeds": {"run": config.seed, "split": dataset.description.split["seed"]},
+        "settings": {name: value for name, value in settings(config).items() if name not in ("seed", "run_dir")},
+        "environment": environment(),
+        "seconds": round(time.perf_counter() - started, 1),
+    }
+    return Trained(run, systems, facts)
+
+
+def _choose(examples: Examples, budget: float, unit: str, seed: int, class_names: list[str]) -> Examples:
+    return examples[choose_labelled(examples.sessions, examples.labels, budget, unit, seed, class_names)]
+
+
+def _predictor(logits_model: keras.Model) -> Predict:
+    return lambda images: np.argmax(logits_model.predict(images, batch_size=1024, verbose=0), axis=1)
+
+
+def _save_classifier(run: RunDirectory, logits_model: keras.Model, dataset: Dataset) -> None:
+    description = dataset.description
+    classifier = build_classifier(
+        logits_model,
+        class_names=description.class_names,
+        representation=description.representation,
+        representation_version=description.representation_version,
+        unit=description.unit,
+        data_fingerprint=description.fingerprint,
+    )
+    with written_aside(run.classifier) as aside:
+        classifier.save(aside)

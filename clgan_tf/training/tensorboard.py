@@ -1,0 +1,96 @@
+"""TensorBoard: losses, p(real), accuracy, learning rate, throughput, images and hyperparameters."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorboard.plugins.hparams import api as hparams
+
+IMAGES_SHOWN = 8
+# Scalars of phase 1 by the names they have in CLGAN, grouped into the charts people compare.
+CHARTS = {
+    "discriminator_loss": "losses/discriminator_loss",
+    "generator_loss": "losses/generator_loss",
+    "labelled_loss": "discriminator/labelled_loss",
+    "unlabelled_loss": "discriminator/unlabelled_loss",
+    "generated_loss": "discriminator/generated_loss",
+    "probability_real": "probability_real/unlabelled",
+    "probability_real_generated": "probability_real/generated",
+    "accuracy": "accuracy/labelled",
+    "val_accuracy": "accuracy/validation",
+    "loss": "losses/loss",
+    "val_loss": "losses/validation_loss",
+}
+
+
+class TensorBoard(keras.callbacks.Callback):
+    """Writes one phase's scalars after every epoch and, for a GAN, generated sessions beside real ones.
+
+    Args:
+      directory: the run's log directory; each phase has its own folder below it.
+      phase: "pretraining" or "finetuning".
+      rows_per_step: sessions that one step sees, for the throughput.
+      real: uint8 [n, 28, 28, 1], real sessions to show beside generated ones; None: no images.
+    """
+
+    def __init__(self, directory: Path, phase: str, rows_per_step: int, real: np.ndarray | None = None):
+        super().__init__()
+        self.directory, self.rows_per_step, self.real = directory / phase, rows_per_step, real
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Opens the event file."""
+        self.writer = tf.summary.create_file_writer(str(self.directory))
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Starts the clock."""
+        self.started, self.steps = time.perf_counter(), 0
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Counts steps and their time, so that validation is not in the throughput."""
+        self.steps += 1
+        self.seconds = time.perf_counter() - self.started
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Writes scalars and images of one epoch."""
+        with self.writer.as_default(step=epoch + 1):
+            for name, value in (logs or {}).items():
+                tf.summary.scalar(CHARTS.get(name, name), value)
+            tf.summary.scalar("learning_rate/discriminator", self.model.optimizer.learning_rate)
+            if hasattr(self.model, "generator_optimizer"):
+                tf.summary.scalar("learning_rate/generator", self.model.generator_optimizer.learning_rate)
+            tf.summary.scalar("throughput/sessions_per_second", self.steps * self.rows_per_step / self.seconds)
+            if self.real is not None:
+                tf.summary.image("sessions/real_above_generated", side_by_side(self.real, self.model)[np.newaxis])
+        self.writer.flush()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Closes the event file."""
+        self.writer.close()
+
+
+def side_by_side(real: np.ndarray, model: keras.Model) -> np.ndarray:
+    """A row of real sessions above a row of generated ones: uint8 [2 * 28 + 2, n * 30 - 2, 1]."""
+    generated = model.generate(IMAGES_SHOWN).numpy()
+    rows = []
+    for images in (real[:IMAGES_SHOWN], generated):
+        padded = np.pad(images, ((0, 0), (0, 0), (0, 2), (0, 0)), constant_values=255)
+        rows.append(np.concatenate(list(padded), axis=1)[:, :-2])
+    width = min(row.shape[1] for row in rows)
+    gap = np.full((2, width, 1), 255, np.uint8)
+    return np.concatenate([rows[0][:, :width], gap, rows[1][:, :width]])
+
+
+def write_result(directory: Path, settings: dict[str, Any], scores: dict[str, float], confusion: np.ndarray) -> None:
+    """Writes the run's hyperparameters with its test scores, and the confusion matrix as an image.
+
+    Args:
+      confusion: the picture, uint8 [height, width, 3].
+    """
+    with tf.summary.create_file_writer(str(directory)).as_default(step=1):
+        hparams.hparams({name: value for name, value in settings.items() if isinstance(value, int | float | str)})
+        for name, value in scores.items():
+            tf.summary.scalar(f"test/{name}", value)
+        tf.summary.image("test/confusion_matrix", confusion[np.newaxis])

@@ -1,0 +1,42 @@
+"""Golden bytes: what the authors published must come out of the captures they made it from."""
+
+import numpy as np
+import pytest
+
+from clgan_tf import capture
+from clgan_tf.data import idx
+
+
+@pytest.mark.parametrize(
+    ("representation", "folder"),
+    [("all_layers", "10class/Benign/SessionAllLayers"), ("l7", "20class/SessionL7")],
+)
+def test_all_600_facetime_images_come_out_byte_for_byte(published, representation, folder):
+    directory = published / "ustc_tfc2016" / folder
+    labels = idx.read_labels(directory / "t10k-labels-idx1-ubyte.gz")
+    images = idx.read_images(directory / "t10k-images-idx3-ubyte.gz")[labels == 1]
+    sessions = capture.load(published / "captures/ustc_tfc2016/Benign/Facetime.pcap", representation)
+    assert len(sessions) == 6000
+    ours = {image.tobytes() for image in sessions.images}
+    assert len(images) == 600
+    assert all(image.tobytes() in ours for image in images)
+
+
+def test_email1a_sessions_equal_published_email_images(published):
+    directory = published / "iscx_vpn_nonvpn_2016/6class/NovpnSessionAllLayers"
+    emails = set()
+    for part in ("train", "t10k"):
+        labels = idx.read_labels(directory / f"{part}-labels-idx1-ubyte.gz")
+        emails |= {image.tobytes() for image in idx.read_images(directory / f"{part}-images-idx3-ubyte.gz")[labels == 1]}
+    sessions = capture.load(published / "captures/iscx_vpn_nonvpn_2016/email1a.pcap", "all_layers")
+    assert len(sessions) == 3417
+    assert sum(image.tobytes() in emails for image in sessions.images) >= 2717
+
+
+def test_packets_add_up_in_every_capture(published):
+    paths = sorted((published / "captures/ndpi").iterdir())
+    assert len(paths) >= 270
+    for path in paths:
+        sessions = capture.load(path, strict=False)
+        assert sessions.packets.sum() + sum(sessions.drops.values()) == sessions.packets_read, path
+        assert np.all(sessions.first_time <= sessions.last_time), path

@@ -1,0 +1,133 @@
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clgan_tf import capture
+from tests import packets as p
+
+ports = st.integers(1, 65535)
+TIMESTAMPS, SACK = b"\x08\x0a", b"\x05\x0a"
+
+
+@st.composite
+def hosts_and_moments(draw):
+    """Everything about a session that `masked` must hide."""
+    return {
+        "client": draw(st.binary(min_size=16, max_size=16)),
+        "server": draw(st.binary(min_size=16, max_size=16)),
+        "ports": draw(st.tuples(ports, ports).filter(lambda pair: pair[0] != pair[1])),
+        "identification": draw(st.integers(0, 65535)),
+        "checksum": draw(st.integers(1, 65535)),
+        "numbers": draw(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))),
+        "stamps": draw(st.binary(min_size=8, max_size=8)),
+        "flow_label": draw(st.integers(0, 2**20 - 1)),
+        "macs": draw(st.binary(min_size=12, max_size=12)),
+        "raw": draw(st.booleans()),
+        "start": draw(st.integers(0, 2**31)),
+    }
+
+
+def capture_of(hidden: dict, version: int, use_tcp: bool, payloads: list[bytes]) -> bytes:
+    size = 4 if version == 4 else 16
+    ends = [(hidden["client"][:size], hidden["ports"][0]), (hidden["server"][:size], hidden["ports"][1])]
+    frames = []
+    for number, payload in enumerate(payloads):
+        (source, source_port), (destination, destination_port) = ends[:: 1 if number % 2 == 0 else -1]
+        if use_tcp:
+            options = b"\x01\x01" + TIMESTAMPS + hidden["stamps"] + b"\x02\x04\x05\xb4" + b"\x01\x01" + SACK
+            options += hidden["stamps"] + b"\x00\x00"
+            options += bytes(-len(options) % 4)
+            sequence, acknowledgement = hidden["numbers"]
+            segment = p.tcp(
+                payload, source_port, destination_port, seq=sequence, ack=acknowledgement, opts=options,
+                sum=hidden["checksum"], off=5 + len(options) // 4,
+            )  # fmt: skip
+        else:
+            segment = p.udp(payload, source_port, destination_port)
+            segment.sum = hidden["checksum"]
+        if version == 4:
+            packet = p.ipv4(segment, source, destination, id=hidden["identification"], sum=hidden["checksum"])
+        else:
+            packet = p.ipv6(segment, source, destination)
+            packet = struct.pack(">I", 6 << 28 | hidden["flow_label"]) + packet[4:]
+        kind = b"\x08\x00" if version == 4 else b"\x86\xdd"
+        frames.append(packet if hidden["raw"] else hidden["macs"] + kind + packet)
+    return p.pcap(frames, link_type=101 if hidden["raw"] else 1, start=hidden["start"])
+
+
+def image(folder, data: bytes, representation: str = "masked") -> np.ndarray:
+    sessions = capture.load(p.write(folder / "a.pcap", data), representation)
+    assert len(sessions) == 1
+    return sessions.images[0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(one=hosts_and_moments(), other=hosts_and_moments(), version=st.sampled_from([4, 6]), use_tcp=st.booleans(),
+       payloads=st.lists(st.binary(max_size=60), min_size=1, max_size=4))  # fmt: skip
+def test_masked_hides_hosts_and_moments(tmp_path_factory, one, other, version, use_tcp, payloads):
+    folder = tmp_path_factory.mktemp("masked")
+    first = image(folder, capture_of(one, version, use_tcp, payloads))
+    second = image(folder, capture_of(other, version, use_tcp, payloads))
+    np.testing.assert_array_equal(first, second)
+
+
+@settings(max_examples=60, deadline=None)
+@given(hidden=hosts_and_moments(), version=st.sampled_from([4, 6]), use_tcp=st.booleans(), data=st.data())
+def test_masked_shows_every_payload_byte_in_the_window(tmp_path_factory, hidden, version, use_tcp, data):
+    payloads = data.draw(st.lists(st.binary(min_size=1, max_size=60), min_size=1, max_size=4))
+    which = data.draw(st.integers(0, len(payloads) - 1))
+    place = data.draw(st.integers(0, len(payloads[which]) - 1))
+    changed = bytearray(payloads[which])
+    changed[place] ^= data.draw(st.integers(1, 255))
+    folder = tmp_path_factory.mktemp("masked")
+    first = image(folder, capture_of(hidden, version, use_tcp, payloads))
+    second = image(
+        folder, capture_of(hidden, version, use_tcp, [*payloads[:which], bytes(changed), *payloads[which + 1 :]])
+    )
+    assert (first != second).sum() == 1
+
+
+def test_masked_keeps_lengths_flags_window_and_other_options(tmp_path):
+    frame = p.ipv4(p.tcp(b"x", seq=9, ack=9, flags=0x18, win=0x1234, opts=b"\x02\x04\x05\xb4", off=6), id=7, ttl=61)
+    flat = image(tmp_path, p.pcap([frame], 101)).reshape(-1)
+    expected = bytes.fromhex("4500002d00000000" + "3d06" + "00" * 10)  # length, TTL, protocol; no identification
+    expected += bytes(12) + bytes.fromhex("6018" + "1234" + "0000" + "0000" + "020405b4") + b"x"
+    assert flat[: len(expected)].tobytes() == expected
+    assert not flat[len(expected) :].any()
+
+
+def test_a_malformed_option_list_ends_the_masking(tmp_path):
+    frame = p.ipv4(p.tcp(b"x", opts=b"\x08\x00\x01\x01", off=6))
+    assert image(tmp_path, p.pcap([frame], 101)).reshape(-1)[40:45].tobytes() == b"\x08\x00\x01\x01x"
+
+
+def test_all_layers_is_a_big_endian_pcap(tmp_path):
+    frame = p.ethernet(p.ipv4(p.udp(b"hello")))
+    flat = image(tmp_path, p.pcap([frame], order="<"), "all_layers").reshape(-1)
+    expected = bytes.fromhex("a1b2c3d4" "0002" "0004" "00000000" "00000000" "0000ffff" "00000001")
+    expected += struct.pack(">IIII", 100, 5, len(frame), len(frame)) + frame
+    assert flat[: len(expected)].tobytes() == expected
+    assert not flat[len(expected) :].any()
+
+
+def test_l7_is_the_payloads_and_sessions_without_any_are_counted(tmp_path):
+    frames = [p.ipv4(p.tcp(b"ab")), p.ipv4(p.tcp(), CLIENT3, p.SERVER), p.ipv4(p.tcp(b"cd", 443, 40000), p.SERVER, p.CLIENT)]
+    sessions = capture.load(p.write(tmp_path / "a.pcap", p.pcap(frames, 101)), "l7")
+    assert sessions.images[0].reshape(-1)[:5].tobytes() == b"abcd\0"
+    assert sessions.drops == {"session_without_payload": 1}
+    assert sessions.num_bytes.tolist() == [4]
+
+
+CLIENT3 = b"\x0a\x00\x00\x03"
+
+
+@pytest.mark.parametrize("representation", ["all_layers", "l7", "masked"])
+def test_only_the_first_784_bytes_count(tmp_path, representation):
+    frames = [p.ipv4(p.udp(bytes([number]) * 400)) for number in range(1, 6)]
+    long = image(tmp_path, p.pcap(frames, 101), representation)
+    short = image(tmp_path, p.pcap(frames[:2], 101), representation)
+    assert long.shape == (28, 28)
+    assert np.array_equal(long, short)

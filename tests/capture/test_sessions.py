@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from clgan_tf import capture
+from clgan_tf.errors import CaptureError, ConfigError
+from tests import packets as p
+
+THIRD = b"\x0a\x00\x00\x03"
+FRAMES = [
+    p.ipv4(p.udp(b"answer", 53, 40000), p.SERVER, p.CLIENT),  # the server's packet comes first
+    p.ipv4(p.tcp(b"other"), THIRD, p.SERVER),
+    p.ipv4(p.udp(b"query", 40000, 53), p.CLIENT, p.SERVER),
+    p.ipv6(p.udp(b"six", 40000, 53)),
+]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return p.write(tmp_path / "a.pcap", p.pcap(FRAMES, 101))
+
+
+def test_a_session_is_both_directions_in_order_of_first_packet(path):
+    sessions = capture.load(path, "l7")
+    assert [sessions.endpoints(row) for row in range(3)] == [
+        ("198.18.0.2", 53, "10.0.0.1", 40000),
+        ("10.0.0.3", 40000, "198.18.0.2", 443),
+        ("2001:db8::1", 40000, "2001:db8::2", 53),
+    ]
+    assert sessions.images[0].reshape(-1)[:12].tobytes() == b"answerquery\0"
+    assert sessions.packets.tolist() == [2, 1, 1]
+    assert sessions.num_bytes.tolist() == [11, 5, 3]
+    np.testing.assert_allclose(sessions.first_time, [100.000005, 101.000005, 103.000005])
+    np.testing.assert_allclose(sessions.last_time, [102.000005, 101.000005, 103.000005])
+    assert sessions.key["protocol"].tolist() == [17, 6, 17]
+    assert sessions.key["version"].tolist() == [4, 4, 6]
+    assert sessions.key["port_a"].tolist() == [40000, 40000, 40000]  # the lower address is endpoint a
+    assert sessions.initiator.tolist() == [1, 0, 0]
+
+
+def test_a_flow_is_one_direction(path):
+    flows = capture.load(path, "l7", unit="flow")
+    assert [image.reshape(-1)[:6].tobytes().rstrip(b"\0") for image in flows.images] == [
+        b"answer", b"other", b"query", b"six",
+    ]  # fmt: skip
+    assert flows.endpoints(0) == ("198.18.0.2", 53, "10.0.0.1", 40000)
+
+
+def test_load_is_the_concatenation_of_stream_and_identifiers_differ(path, tmp_path):
+    other = p.write(tmp_path / "b.pcap", p.pcap(FRAMES, 101, start=200))
+    whole = capture.load([path, other])
+    parts = list(capture.stream([path, other]))
+    assert np.array_equal(whole.images, np.concatenate([part.images for part in parts]))
+    assert whole.capture.tolist() == [0, 0, 0, 1, 1, 1]
+    assert len(set(whole.identifiers())) == 6
+    assert whole.packets_read == 8
+
+
+def test_packets_add_up(tmp_path):
+    frames = [*FRAMES, b"\x45\x00", p.ipv4(p.udp(), fragment=5)]
+    sessions = capture.load(p.write(tmp_path / "a.pcap", p.pcap(frames, 101)))
+    assert sessions.drops == {"truncated_header": 1, "later_ip_fragment": 1}
+    assert sessions.packets.sum() + sum(sessions.drops.values()) == sessions.packets_read == 6
+
+
+def test_a_capture_without_tcp_or_udp_says_what_it_holds(tmp_path):
+    path = p.write(tmp_path / "a.pcap", p.pcap([p.ethernet(bytes(28), 0x0806)] * 3))
+    with pytest.raises(CaptureError, match=r"none of its 3 packets is TCP or UDP over IP \(arp 3\)"):
+        capture.load(path)
+    assert capture.load(path, strict=False).warnings
+
+
+def test_an_empty_capture(tmp_path):
+    with pytest.raises(CaptureError, match="holds no packet"):
+        capture.load(p.write(tmp_path / "a.pcap", p.pcap([])))
+
+
+@pytest.mark.parametrize(("option", "value"), [("representation", "l8"), ("unit", "packet")])
+def test_unknown_options_name_the_allowed_ones(path, option, value):
+    with pytest.raises(ConfigError, match="choose one of"):
+        capture.load(path, **{option: value})

@@ -45,7 +45,9 @@ def ethernet(packet: bytes, ethertype: int | None = None, tags: bytes = b"") -> 
     return bytes(12) + tags + kind.to_bytes(2, "big") + packet
 
 
-def pcap(frames: list[bytes], link_type: int = 1, order: str = "<", nanoseconds: bool = False, start: int = 100) -> bytes:
+def pcap(
+    frames: list[bytes], link_type: int = 1, order: str = "<", nanoseconds: bool = False, start: int = 100
+) -> bytes:
     """One packet a second from `start`, with a fraction of 5 units each."""
     magic = 0xA1B23C4D if nanoseconds else 0xA1B2C3D4
     data = struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, 65535, link_type)

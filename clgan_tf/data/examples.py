@@ -44,7 +44,7 @@ class Examples:
 
     def image_hashes(self) -> np.ndarray:
         """SHA-256 of every image, as 32-byte strings: bytes [n]."""
-        flat = np.ascontiguousarray(self.images).reshape(len(self), -1)
+        flat = np.ascontiguousarray(self.images).reshape(len(self), 784)
         return np.array([hashlib.sha256(row.tobytes()).digest() for row in flat], dtype="V32")
 
 

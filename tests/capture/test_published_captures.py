@@ -27,7 +27,9 @@ def test_email1a_sessions_equal_published_email_images(published):
     emails = set()
     for part in ("train", "t10k"):
         labels = idx.read_labels(directory / f"{part}-labels-idx1-ubyte.gz")
-        emails |= {image.tobytes() for image in idx.read_images(directory / f"{part}-images-idx3-ubyte.gz")[labels == 1]}
+        emails |= {
+            image.tobytes() for image in idx.read_images(directory / f"{part}-images-idx3-ubyte.gz")[labels == 1]
+        }
     sessions = capture.load(published / "captures/iscx_vpn_nonvpn_2016/email1a.pcap", "all_layers")
     assert len(sessions) == 3417
     assert sum(image.tobytes() in emails for image in sessions.images) >= 2717

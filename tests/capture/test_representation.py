@@ -107,14 +107,18 @@ def test_a_malformed_option_list_ends_the_masking(tmp_path):
 def test_all_layers_is_a_big_endian_pcap(tmp_path):
     frame = p.ethernet(p.ipv4(p.udp(b"hello")))
     flat = image(tmp_path, p.pcap([frame], order="<"), "all_layers").reshape(-1)
-    expected = bytes.fromhex("a1b2c3d4" "0002" "0004" "00000000" "00000000" "0000ffff" "00000001")
+    expected = bytes.fromhex("a1b2c3d40002000400000000000000000000ffff00000001")
     expected += struct.pack(">IIII", 100, 5, len(frame), len(frame)) + frame
     assert flat[: len(expected)].tobytes() == expected
     assert not flat[len(expected) :].any()
 
 
 def test_l7_is_the_payloads_and_sessions_without_any_are_counted(tmp_path):
-    frames = [p.ipv4(p.tcp(b"ab")), p.ipv4(p.tcp(), CLIENT3, p.SERVER), p.ipv4(p.tcp(b"cd", 443, 40000), p.SERVER, p.CLIENT)]
+    frames = [
+        p.ipv4(p.tcp(b"ab")),
+        p.ipv4(p.tcp(), CLIENT3, p.SERVER),
+        p.ipv4(p.tcp(b"cd", 443, 40000), p.SERVER, p.CLIENT),
+    ]
     sessions = capture.load(p.write(tmp_path / "a.pcap", p.pcap(frames, 101)), "l7")
     assert sessions.images[0].reshape(-1)[:5].tobytes() == b"abcd\0"
     assert sessions.drops == {"session_without_payload": 1}

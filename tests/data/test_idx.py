@@ -73,7 +73,7 @@ def test_masked_needs_captures(tmp_path):
 
 def test_all_layers_of_two_folders_has_the_labels_of_the_12_class_file(published):
     root = published / "iscx_vpn_nonvpn_2016"
-    examples, is_test, _ = published_read("iscx_vpn_nonvpn_2016", root, "all_layers")
+    examples, _, _ = published_read("iscx_vpn_nonvpn_2016", root, "all_layers")
     ours = {image.tobytes(): label for image, label in zip(examples.images, examples.labels, strict=True)}
     images = idx.read_images(root / "12class/SessionAllLayers/t10k-images-idx3-ubyte.gz")
     labels = idx.read_labels(root / "12class/SessionAllLayers/t10k-labels-idx1-ubyte.gz")

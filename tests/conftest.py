@@ -13,6 +13,7 @@ from clgan_tf import demo  # noqa: E402
 from clgan_tf.config import PrepareConfig  # noqa: E402
 from clgan_tf.data.dataset import Dataset  # noqa: E402
 from clgan_tf.data.prepare import prepare  # noqa: E402
+from clgan_tf.main import main  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +53,19 @@ def prepare_config(source: Path, dataset: Path, **changes: object) -> PrepareCon
         "overwrite": False,
     }
     return PrepareConfig(**{**values, **changes})
+
+
+def train_flags(prepared: Dataset, run_dir: Path, *more: str) -> list[str]:
+    """A training run of a few seconds."""
+    return [
+        *("--mode=train", f"--dataset={prepared.directory}", f"--run_dir={run_dir}", "--labels=4"),
+        *("--labels_unit=per_class", "--batch_size=32", "--pretraining_epochs=2", "--finetuning_epochs=3", *more),
+    ]
+
+
+@pytest.fixture(scope="session")
+def finished_run(prepared: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run directory of a finished run with both baselines."""
+    run_dir = tmp_path_factory.mktemp("runs") / "finished"
+    assert main(train_flags(prepared, run_dir, "--baselines=supervised,random_forest")) == 0
+    return run_dir

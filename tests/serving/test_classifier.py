@@ -1,0 +1,143 @@
+import csv
+import io
+import json
+import shutil
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+
+from clgan_tf import capture, serving
+from clgan_tf.errors import ModelFileError
+from clgan_tf.main import main
+from tests import packets as p
+
+
+def test_it_needs_nothing_but_its_file_and_gives_the_same_probabilities(finished_run, prepared, demo_corpus, tmp_path):
+    alone = tmp_path / "moved.keras"
+    shutil.copy(finished_run / "classifier.keras", alone)
+    classifier = serving.load(alone)
+    assert classifier.class_names == prepared.description.class_names
+    assert classifier.head.representation == "masked"
+    assert classifier.head.data_fingerprint == prepared.description.fingerprint
+    images = prepared.read("test").images
+    probabilities = classifier.predict_bytes(images)
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_array_equal(probabilities, classifier.predict_bytes(images[..., 0]))
+    scores = json.loads((finished_run / "metrics.json").read_text())["systems"]["clgan"]
+    labels = prepared.read("test").labels
+    assert np.mean(probabilities.argmax(axis=1) == labels) == pytest.approx(scores["accuracy"])
+
+
+def test_rows_describe_their_sessions(finished_run, demo_corpus):
+    path = demo_corpus / "unseen.pcap"
+    classifier = serving.load(finished_run / "classifier.keras")
+    rows = list(classifier.classify([path, path]))
+    sessions = capture.load(path)
+    assert len(rows) == 2 * len(sessions) == 2 * 48
+    first = rows[0]
+    assert (
+        first["source"],
+        first["source_port"],
+        first["destination"],
+        first["destination_port"],
+    ) == sessions.endpoints(0)
+    assert first["packets"] == sessions.packets[0]
+    assert first["bytes"] == sessions.num_bytes[0]
+    assert first["first_time"] < first["last_time"]
+    assert first["first_time"].startswith("2026-01-01T0")
+    assert first["top"][0]["label"] == first["label"]
+    assert len(first["top"]) == 3
+    expected = classifier.predict_bytes(sessions.images)
+    assert [row["label"] for row in rows[:48]] == [classifier.class_names[best] for best in expected.argmax(axis=1)]
+
+
+def classify(finished_run, captures, output, *more: str) -> int:
+    flags = ["--mode=classify", f"--run_dir={finished_run}", f"--captures={captures}", f"--output={output}"]
+    return main([*flags, *more])
+
+
+def test_the_three_outputs_agree(finished_run, demo_corpus, tmp_path, capsys):
+    path = demo_corpus / "unseen.pcap"
+    for output in (tmp_path / "l.jsonl", tmp_path / "l.csv", "-"):
+        assert classify(finished_run, path, output) == 0
+    printed = capsys.readouterr()
+    assert "48 sessions labelled" in printed.err
+    rows = [json.loads(line) for line in (tmp_path / "l.jsonl").read_text().splitlines()]
+    assert [json.loads(line) for line in printed.out.splitlines()] == rows
+    table = list(csv.DictReader(io.StringIO((tmp_path / "l.csv").read_text())))
+    assert [row["label"] for row in table] == [row["label"] for row in rows]
+    assert [int(row["source_port"]) for row in table] == [row["source_port"] for row in rows]
+
+
+def test_a_damaged_capture_leaves_no_output_and_nostrict_keeps_what_came_before(
+    finished_run, demo_corpus, tmp_path, capsys
+):
+    data = (demo_corpus / "unseen.pcap").read_bytes()
+    broken = p.write(tmp_path / "broken.pcap", data[: len(data) // 2])
+    output = tmp_path / "labels.csv"
+    assert classify(finished_run, broken, output) == 1
+    assert str(broken) in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [broken]
+    assert classify(finished_run, broken, output, "--nostrict") == 0
+    assert "Warning: " in capsys.readouterr().err
+    assert len(output.read_text().splitlines()) > 5
+
+
+def rewritten(source, target, change) -> None:
+    with zipfile.ZipFile(source) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in change(members).items():
+            archive.writestr(name, data)
+
+
+def config_with(old: str, new: str):
+    def change(members: dict[str, bytes]) -> dict[str, bytes]:
+        config = members["config.json"].decode()
+        assert old in config
+        return {**members, "config.json": config.replace(old, new).encode()}
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda members: {**members, "extra.py": b"x"}, "its members are"),
+        (lambda members: {**members, "config.json": b"{"}, "cannot be read"),
+        (lambda members: {**members, "config.json": b"[" * 100_000}, "cannot be read"),
+        (lambda members: {**members, "model.weights.h5": bytes(257 << 20)}, "larger than any classifier"),
+        (lambda members: {**members, "model.weights.h5": b"no weights"}, "is damaged"),
+        (config_with('"class_name": "Reshape"', '"class_name": "Lambda"'), "names keras.layers.Lambda"),
+        (config_with('"module": "keras.layers", "class_name": "Reshape"', '"module": "os", "class_name": "system"'), "names os.system"),
+        (config_with('"Vpn_Chat", ', ""), "do not fit"),
+        (config_with('"representation": "masked"', '"representation": "other"'), "is damaged"),
+        (config_with('"representation_version": 1', '"representation_version": 9'), "made for masked version 9"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_not_our_classifier(finished_run, demo_corpus, tmp_path, capsys, change, words):
+    path = tmp_path / "hostile.keras"
+    rewritten(finished_run / "classifier.keras", path, change)
+    with pytest.raises(ModelFileError) as error:
+        serving.load(path)
+    assert words in str(error.value)
+    flags = ["--mode=classify", f"--classifier={path}", f"--captures={demo_corpus / 'unseen.pcap'}", "--output=-"]
+    assert main(flags) == 1
+    printed = capsys.readouterr()
+    assert printed.err.count("\n") == 1
+    assert printed.out == ""
+
+
+def test_any_other_keras_model_or_file_is_refused(tmp_path):
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]).save(tmp_path / "other.keras")
+    p.write(tmp_path / "text.keras", b"hello")
+    for name in ("other.keras", "text.keras"):
+        with pytest.raises(ModelFileError, match="is not a classifier of clgan_tf"):
+            serving.load(tmp_path / name)
+    with pytest.raises(ModelFileError, match="no such file"):
+        serving.load(tmp_path / "none.keras")
+    with pytest.raises(ModelFileError, match="Is a directory"):
+        serving.load(tmp_path)

@@ -1,0 +1,175 @@
+"""The command line: help, wrong flags, every mistake a user can make with a file, and nothing half-written."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clgan_tf import config
+from clgan_tf.main import main
+from tests import packets as p
+from tests.conftest import train_flags
+
+
+def failing(capsys: pytest.CaptureFixture, arguments: list[str], code: int) -> str:
+    assert main(arguments) == code
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("clgan-tf: ")
+    assert printed.err.count("\n") == 1, printed.err
+    return printed.err
+
+
+def test_help_groups_every_flag_by_mode(capsys):
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    positions = [text.index(f"\n{group}:") for group in ("all modes", *config.MODES)]
+    assert positions == sorted(positions)
+    for names in config.GROUPS.values():
+        for name in names:
+            assert f"--{name}" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--mode=learn"], "--mode takes prepare, train, evaluate, classify, report, not 'learn'"),
+        (["--labels_unit=percent"], "total|per_class|fraction"),
+        (["--lables=3"], "Did you mean: labels"),
+        (["--batch_size=many"], "--batch_size=many"),
+        (["--batch_size=1"], "--batch_size=1"),
+        (["--test_fraction=1.5"], "--test_fraction=1.5"),
+        (["--flagfile=/none"], "/none"),
+        (["train"], "train is no flag"),
+        (["--mode=train"], "--mode=train needs --dataset"),
+        (["--mode=train", "--dataset=d"], "--mode=train needs --run_dir"),
+        (["--mode=prepare"], "--mode=prepare needs --source"),
+        (["--mode=classify", "--run_dir=r"], "needs --captures"),
+        (["--mode=classify", "--captures=a"], "needs --classifier or --run_dir"),
+        (["--mode=classify", "--run_dir=r", "--captures=a", "--output=a.txt"], "must end in .jsonl or .csv"),
+        (["--mode=report"], "needs --runs"),
+        (["--mode=prepare", "--source=$NOT_SET_ANYWHERE/x", "--dataset=d"], "environment variable that is not set"),
+        (["--dataset=d", "--run_dir=r", "--labels=0.5"], "--labels must be a whole number"),
+        (["--dataset=d", "--run_dir=r", "--labels=3", "--labels_unit=fraction"], "--labels must lie in (0, 1]"),
+        (["--dataset=d", "--run_dir=r", "--baselines=svm"], "--baselines takes supervised, random_forest, not 'svm'"),
+        (["--dataset=d", "--run_dir=r", "--learning_rate=0"], "--learning_rate must be above 0"),
+        (["--dataset=d", "--run_dir=r", "--resume", "--overwrite"], "give one of them"),
+    ],
+)
+def test_a_wrong_flag_is_one_sentence_naming_it(capsys, arguments, words):
+    assert words in failing(capsys, arguments, 2)
+
+
+def test_missing_and_unreadable_data(capsys, tmp_path, prepared):
+    run = f"--run_dir={tmp_path / 'run'}"
+    assert "make the data set with --mode=prepare" in failing(capsys, ["--dataset=/none", run], 1)
+    assert "no such folder" in failing(capsys, ["--mode=prepare", "--source=/none", f"--dataset={tmp_path / 'd'}"], 1)
+    message = failing(capsys, train_flags(prepared, tmp_path / "run", "--labels=4000"), 1)
+    assert "Class Chat has" in message
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "the file is empty"),
+        (b"no capture at all", "neither pcap nor pcapng"),
+        (p.pcap([p.ipv4(p.udp(b"x"))], 101)[:-1], "ends inside a packet"),
+        (p.pcap([p.ipv4(p.udp(b"x"))], 101)[:30], "ends inside a record header"),
+        (p.pcap([p.ethernet(bytes(28), 0x0806)]), "none of its 1 packets is TCP or UDP"),
+        (p.pcap([]), "holds no packet"),
+    ],
+)
+def test_a_bad_capture_stops_prepare_with_its_name_and_leaves_nothing(capsys, tmp_path, data, words):
+    p.write(tmp_path / "source/a/good.pcap", p.pcap([p.ipv4(p.udp(b"x"))], 101))
+    bad = p.write(tmp_path / "source/b/bad.pcap", data)
+    message = failing(
+        capsys, ["--mode=prepare", f"--source={tmp_path / 'source'}", f"--dataset={tmp_path / 'data'}"], 1
+    )
+    assert words in message
+    assert str(bad) in message
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+def test_an_unreadable_capture(capsys, tmp_path, finished_run):
+    message = failing(capsys, ["--mode=classify", f"--run_dir={finished_run}", "--captures=/none.pcap"], 1)
+    assert "/none.pcap" in message
+    assert "No such file" in message
+
+
+def test_an_existing_run_directory_is_never_overwritten_silently(capsys, finished_run, prepared):
+    before = (finished_run / "metrics.json").read_bytes()
+    assert "pass --resume to continue it or --overwrite" in failing(capsys, train_flags(prepared, finished_run), 2)
+    assert (finished_run / "metrics.json").read_bytes() == before
+
+
+def test_overwrite_never_removes_a_directory_that_is_not_ours(capsys, prepared, tmp_path):
+    kept = p.write(tmp_path / "precious/thesis.tex", b"years of work")
+    message = failing(capsys, train_flags(prepared, kept.parent, "--overwrite"), 2)
+    assert "did not make it" in message
+    assert kept.read_bytes() == b"years of work"
+
+
+def test_an_unknown_class_order_is_refused_by_evaluate(capsys, finished_run, tmp_path):
+    for number, name in enumerate("ab"):
+        frames = [p.ipv4(p.udp(bytes([number, n]), 1000 * (number + 1) + n)) for n in range(20)]
+        p.write(tmp_path / f"source/{name}/1.pcap", p.pcap(frames, 101))
+    other = tmp_path / "data"
+    assert main(["--mode=prepare", f"--source={tmp_path / 'source'}", f"--dataset={other}"]) == 0
+    capsys.readouterr()
+    message = failing(capsys, ["--mode=evaluate", f"--run_dir={finished_run}", f"--dataset={other}"], 1)
+    assert "images of a, b" in message
+
+
+def test_evaluate_repeats_the_runs_own_scores(capsys, finished_run, prepared):
+    before = json.loads((finished_run / "metrics.json").read_text())
+    assert main(["--mode=evaluate", f"--run_dir={finished_run}", f"--dataset={prepared.directory}"]) == 0
+    assert "was evaluated on this test split before" in capsys.readouterr().out
+    assert json.loads((finished_run / "metrics.json").read_text()) == before
+
+
+def test_report_puts_runs_side_by_side(capsys, finished_run, prepared, tmp_path):
+    other = finished_run.parent / "seed1"
+    baselines = "--baselines=supervised,random_forest"
+    assert main(train_flags(prepared, other, "--seed=1", baselines)) == 0
+    capsys.readouterr()
+    assert main(["--mode=report", f"--runs={finished_run.parent}/*"]) == 0
+    text = capsys.readouterr().out
+    assert "Seeds 0, 1" in text
+    assert "| CLGAN |" in text
+    assert "±" in text
+    assert prepared.description.fingerprint[:16] in text
+    page = tmp_path / "report.md"
+    assert main(["--mode=report", f"--runs={finished_run},{other}", f"--output={page}"]) == 0
+    assert page.read_text() == text.replace(str(finished_run.parent) + "/*", "")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "report.md",
+        "report-finished-curves.png",
+        "report-seed1-curves.png",
+    }
+    capsys.readouterr()
+    assert "no directory matches" in failing(capsys, ["--mode=report", f"--runs={tmp_path}/none*"], 1)
+
+
+def test_a_full_disk_is_one_sentence(capsys, finished_run, demo_corpus):
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    flags = ["--mode=classify", f"--run_dir={finished_run}", f"--captures={demo_corpus / 'unseen.pcap'}"]
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "clgan_tf.main", *flags]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_standard_error_is_quiet_and_a_closed_pipe_is_no_error(finished_run, demo_corpus):
+    command = f"{sys.executable} -m clgan_tf.main --mode=classify --run_dir={finished_run} --captures={demo_corpus / 'unseen.pcap'}"
+    done = subprocess.run(
+        f"{command} | head -n 1", shell=True, capture_output=True, text=True, check=False, env=os.environ
+    )
+    assert json.loads(done.stdout)["label"]
+    assert done.stderr.splitlines() in ([], [line for line in done.stderr.splitlines() if "sessions labelled" in line])

@@ -1,0 +1,180 @@
+"""A run directory, exact resumption after Ctrl-C, and phase 2 from phase 1's weights alone."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from clgan_tf import models
+from clgan_tf.errors import ModelFileError
+from clgan_tf.main import main
+from clgan_tf.models.discriminator import build_discriminator
+from clgan_tf.training import checkpoint
+from tests.conftest import train_flags
+
+
+def test_a_run_directory_holds_everything(finished_run):
+    names = {str(path.relative_to(finished_run)) for path in finished_run.rglob("*") if path.is_file()}
+    assert {
+        *("run.flags", "config.json", "data.json", "environment.json", "metrics.json", "metrics.jsonl"),
+        *("model_card.md", "classifier.keras", "training_curves.png", "confusion_matrix.png", "confusion_matrix.csv"),
+        *("checkpoints/generator.weights.h5", "checkpoints/discriminator.weights.h5", "checkpoints/state.npz"),
+        *("confusion_matrix_supervised.png", "confusion_matrix_random_forest.csv"),
+    } <= names
+    assert not [name for name in names if "partial" in name]
+
+
+def test_metrics_stand_with_seeds_budget_split_and_fingerprint(finished_run, prepared):
+    metrics = json.loads((finished_run / "metrics.json").read_text())
+    assert list(metrics["systems"]) == ["clgan", "supervised", "random_forest"]
+    assert list(metrics["systems"]["clgan"])[:4] == ["accuracy", "precision", "recall", "f1"]
+    assert metrics["seeds"] == {"run": 0, "split": 0}
+    assert metrics["data"]["fingerprint"] == prepared.description.fingerprint
+    labels = metrics["labels"]
+    assert (labels["budget"], labels["unit"], labels["count"]) == (4, "per_class", 48)
+    assert labels["validation"] <= labels["count"]
+    assert labels["unlabelled"] == prepared.description.sizes["train"] - 48 + prepared.description.sizes["unlabelled"]
+    for scores in metrics["systems"].values():
+        assert scores["sessions"] == prepared.description.sizes["test"]
+        assert np.sum(scores["confusion"]) == scores["sessions"]
+    assert metrics["systems"]["random_forest"]["accuracy"] > 3 / 12
+
+
+def test_the_log_has_a_line_an_epoch_and_both_losses(finished_run):
+    rows = [json.loads(line) for line in (finished_run / "metrics.jsonl").read_text().splitlines()]
+    assert [(row["phase"], row["epoch"]) for row in rows] == [
+        *(("pretraining", epoch) for epoch in (1, 2)),
+        *((phase, epoch) for phase in ("finetuning", "supervised") for epoch in (1, 2, 3)),
+    ]
+    assert {"discriminator_loss", "generator_loss", "probability_real", "val_accuracy"} <= set(rows[0])
+
+
+def test_tensorboard_has_what_people_look_for(finished_run):
+    def tags(name: str) -> tuple[set[str], set[str]]:
+        events = EventAccumulator(str(finished_run / "tensorboard" / name)).Reload()
+        tensors = events.Tags()["tensors"]
+        kinds = {tag: events.SummaryMetadata(tag).plugin_data.plugin_name for tag in tensors}
+        return {tag for tag in kinds if kinds[tag] == "scalars"}, {tag for tag in kinds if kinds[tag] == "images"}
+
+    scalars, images = tags("pretraining")
+    assert {
+        *("losses/discriminator_loss", "losses/generator_loss", "probability_real/unlabelled"),
+        *("probability_real/generated", "accuracy/validation", "learning_rate/discriminator"),
+        *("learning_rate/generator", "throughput/sessions_per_second"),
+    } <= scalars
+    assert images == {"sessions/real_above_generated"}
+    scalars, images = tags("test")
+    assert {"test/accuracy", "test/f1"} <= scalars
+    assert images == {"test/confusion_matrix"}
+
+
+def test_phase_2_can_start_from_the_saved_weights_alone(finished_run):
+    discriminator = build_discriminator(12)
+    discriminator.load_weights(finished_run / "checkpoints/discriminator.weights.h5")
+    state = models.build("clgan", 12)
+    state.compile()
+    assert checkpoint.restore(finished_run / "checkpoints/state.npz", state) == 2
+    for one, other in zip(discriminator.get_weights(), state.discriminator.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_runs_flagfile_repeats_it(finished_run, prepared, tmp_path):
+    again = tmp_path / "again"
+    assert main([f"--flagfile={finished_run / 'run.flags'}", f"--run_dir={again}"]) == 0
+    one, other = (json.loads((path / "metrics.json").read_text()) for path in (finished_run, again))
+    assert one["systems"] == other["systems"]
+
+
+def weights(run_dir) -> list[np.ndarray]:
+    return keras.saving.load_model(run_dir / "classifier.keras", safe_mode=True).get_weights()
+
+
+@pytest.mark.parametrize("moment", ["in phase 1", "in phase 2"])
+def test_ctrl_c_then_resume_gives_the_weights_of_an_uninterrupted_run(prepared, tmp_path, moment):
+    long = ("--pretraining_epochs=3", "--finetuning_epochs=12")
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    assert main(train_flags(prepared, whole, *long)) == 0
+    flags = train_flags(prepared, stopped, *long)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "clgan_tf.main", *flags], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    checkpoints = stopped / "checkpoints"
+    awaited = checkpoints / ("state.npz" if moment == "in phase 1" else "discriminator.weights.h5")
+    deadline = time.monotonic() + 120
+    while not awaited.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "--resume" in errors
+    assert "Traceback" not in errors
+    assert not (stopped / "metrics.json").exists()
+    assert main(flags) == 2  # never overwritten
+    assert main([*flags, "--resume"]) == 0
+    for one, other in zip(weights(whole), weights(stopped), strict=True):
+        np.testing.assert_array_equal(one, other)
+    logs = [(run / "metrics.jsonl").read_text().splitlines() for run in (whole, stopped)]
+    assert logs[0] == logs[1]
+
+
+def test_resume_refuses_other_flags_a_finished_run_and_no_run(finished_run, prepared, tmp_path, capsys):
+    both = "--baselines=supervised,random_forest"
+    assert main(train_flags(prepared, finished_run, both, "--resume")) == 2
+    assert "is finished" in capsys.readouterr().err
+    assert main(train_flags(prepared, finished_run, both, "--resume", "--seed=5")) == 2
+    assert "the run has --seed=0, not 5" in capsys.readouterr().err
+    assert main(train_flags(prepared, tmp_path / "none", "--resume")) == 2
+    assert "start the run without --resume" in capsys.readouterr().err
+
+
+def compiled():
+    model = models.build("clgan", 3)
+    model.compile()
+    return model
+
+
+def test_state_round_trip_leaves_nothing_out(tmp_path):
+    model = compiled()
+    rng = np.random.default_rng(0)
+    for variable in [*model.optimizer.variables, *model.generator_optimizer.variables]:
+        variable.assign(rng.integers(1, 9, variable.shape))
+    model.discriminator.get_layer("dropout").seed_generator.state.assign([3, 4])
+    checkpoint.save(tmp_path / "state.npz", model, 5)
+    other = compiled()
+    assert checkpoint.restore(tmp_path / "state.npz", other) == 5
+    assert np.array(other.discriminator.get_layer("dropout").seed_generator.state).tolist() == [3, 4]
+    for one, two in ((model.optimizer, other.optimizer), (model.generator_optimizer, other.generator_optimizer)):
+        for a, b in zip(one.variables, two.variables, strict=True):
+            np.testing.assert_array_equal(np.array(a), np.array(b))
+
+
+@pytest.mark.parametrize("damage", ["garbage", "other_model", "pickle", "bomb"])
+def test_a_training_state_that_is_not_ours(tmp_path, damage):
+    path = tmp_path / "state.npz"
+    if damage == "garbage":
+        path.write_bytes(b"no archive")
+    elif damage == "other_model":
+        model = models.build("clgan", 4)
+        model.compile()
+        checkpoint.save(path, model, 1)
+    else:
+        checkpoint.save(path, compiled(), 1)
+        with zipfile.ZipFile(path) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        if damage == "pickle":
+            np.save(tmp_path / "object.npy", np.array([{}], dtype=object), allow_pickle=True)
+            members["generator-0.npy"] = (tmp_path / "object.npy").read_bytes()
+        else:
+            members["generator-1.npy"] = bytes(50 << 20)
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, data in members.items():
+                archive.writestr(name, data)
+    with pytest.raises(ModelFileError, match=r"start the run anew|this model"):
+        checkpoint.restore(path, compiled())

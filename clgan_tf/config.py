@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,8 +101,25 @@ def parse(values: flags.FlagValues, arguments: list[str]) -> list[str]:
     """
     try:
         return values(["clgan-tf", *arguments])[1:]
+    except flags.IllegalFlagValueError as error:
+        found = re.match(r"flag --(\w+)=(.*?): ", str(error), re.DOTALL)
+        if not found:
+            raise ConfigError(" ".join(str(error).split())) from error
+        name, value = found.groups()
+        raise ConfigError(f"--{name} takes {_allowed(values[name])}, not {value!r}.") from error
     except flags.Error as error:
-        raise ConfigError(" ".join(str(error).split())) from error
+        raise ConfigError(" ".join(str(error).removeprefix("ERROR:: ").split())) from error
+
+
+def _allowed(flag: flags.Flag) -> str:
+    """The values a flag takes, in words."""
+    choices = getattr(flag.parser, "enum_values", None)
+    if choices:
+        return ", ".join(choices)
+    if flag.boolean:
+        return "true or false"
+    text = flag.parser.syntactic_help  # absl: "a number ...", but "integer ..."
+    return f"an {text}" if text.startswith("integer") else text
 
 
 def help_text(values: flags.FlagValues = flags.FLAGS) -> str:

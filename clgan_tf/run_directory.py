@@ -73,6 +73,11 @@ class RunDirectory:
         return self.path / "checkpoints" / "discriminator.weights.h5"
 
     @property
+    def generated_picture(self) -> Path:
+        """Real sessions above generated ones, after phase 1."""
+        return self.path / "generated_sessions.png"
+
+    @property
     def classifier(self) -> Path:
         """The classifier to ship."""
         return self.path / "classifier.keras"

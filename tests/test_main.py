@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -37,11 +38,12 @@ def test_help_groups_every_flag_by_mode(capsys):
     ("arguments", "words"),
     [
         (["--mode=learn"], "--mode takes prepare, train, evaluate, classify, report, not 'learn'"),
-        (["--labels_unit=percent"], "total|per_class|fraction"),
+        (["--labels_unit=percent"], "--labels_unit takes total, per_class, fraction, not 'percent'"),
         (["--lables=3"], "Did you mean: labels"),
-        (["--batch_size=many"], "--batch_size=many"),
-        (["--batch_size=1"], "--batch_size=1"),
-        (["--test_fraction=1.5"], "--test_fraction=1.5"),
+        (["--batch_size=many"], "--batch_size takes an integer >= 2, not 'many'"),
+        (["--batch_size=1"], "--batch_size takes an integer >= 2, not '1'"),
+        (["--strict=perhaps"], "--strict takes true or false, not 'perhaps'"),
+        (["--test_fraction=1.5"], "--test_fraction takes a number in the range [0.01, 0.9], not '1.5'"),
         (["--flagfile=/none"], "/none"),
         (["train"], "train is no flag"),
         (["--mode=train"], "--mode=train needs --dataset"),
@@ -79,6 +81,8 @@ def test_missing_and_unreadable_data(capsys, tmp_path, prepared):
         (b"no capture at all", "neither pcap nor pcapng"),
         (p.pcap([p.ipv4(p.udp(b"x"))], 101)[:-1], "ends inside a packet"),
         (p.pcap([p.ipv4(p.udp(b"x"))], 101)[:30], "ends inside a record header"),
+        (p.pcap([])[:20], "the pcap file header is truncated"),
+        (p.pcap([]) + b"\xff" * 16, "a record claims 4294967295 bytes"),
         (p.pcap([p.ethernet(bytes(28), 0x0806)]), "none of its 1 packets is TCP or UDP"),
         (p.pcap([]), "holds no packet"),
     ],
@@ -152,6 +156,17 @@ def test_report_puts_runs_side_by_side(capsys, finished_run, prepared, tmp_path)
     }
     capsys.readouterr()
     assert "no directory matches" in failing(capsys, ["--mode=report", f"--runs={tmp_path}/none*"], 1)
+
+
+def test_a_shard_damaged_after_preparing_stops_training_with_its_name(capsys, prepared, tmp_path):
+    target = tmp_path / "data"
+    shutil.copytree(prepared.directory, target)
+    shard = target / prepared.description.shards["unlabelled"][0]
+    shard.write_bytes(shard.read_bytes()[:-7])
+    flags = [*train_flags(prepared, tmp_path / "run"), f"--dataset={target}"]
+    assert main(flags) == 1
+    message = capsys.readouterr().err.strip().splitlines()[-1]
+    assert message.startswith(f"clgan-tf: {shard}: a record is truncated or corrupt")
 
 
 def test_a_full_disk_is_one_sentence(capsys, finished_run, demo_corpus):

@@ -120,7 +120,9 @@ def table(dataset: Dataset) -> str:
         values = {**row, "dropped": sum(row["drops"].values())}
         totals.update({name: values[name] for name in columns})
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(row["drops"].items()))
-        cells.append([row["capture"], row["class_name"], *(f"{values[name]:,}" for name in columns), reasons])
+        # Published images do not say how many packets they came from.
+        shown = ["-" if name in columns[:2] and not row["packets"] else f"{values[name]:,}" for name in columns]
+        cells.append([row["capture"], row["class_name"], *shown, reasons])
     cells.append(["total", "", *(f"{totals[name]:,}" for name in columns), ""])
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     lines = []

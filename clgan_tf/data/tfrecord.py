@@ -88,6 +88,12 @@ def read_split(paths: list[Path], expected: int) -> Examples:
     )
 
 
+def check(paths: list[Path]) -> None:
+    """Reads every record once. Raises DataError as `read_split` does."""
+    for _ in _batches(paths):
+        pass
+
+
 def _batches(paths: list[Path]) -> Iterator[dict[str, np.ndarray]]:
     for path in paths:
         try:

@@ -3,18 +3,23 @@
 from pathlib import Path
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from clgan_tf import models
 from clgan_tf.config import TrainConfig
-from clgan_tf.data import pipeline
+from clgan_tf.data import pipeline, tfrecord
 from clgan_tf.data.dataset import Dataset
 from clgan_tf.data.examples import Examples
+from clgan_tf.files import written_aside
 from clgan_tf.models import CLGAN
 from clgan_tf.models.classifier import build_logits_model
 from clgan_tf.models.clgan import default_optimizer
 from clgan_tf.run_directory import RunDirectory
 from clgan_tf.training import callbacks, checkpoint
-from clgan_tf.training.tensorboard import IMAGES_SHOWN, TensorBoard
+from clgan_tf.training.tensorboard import IMAGES_SHOWN, TensorBoard, side_by_side
+
+PIXEL_SIDE = 5
 
 MIN_STEPS_PER_EPOCH = 10  # With few labels an epoch is shorter than its validation; it gets at least so many steps.
 
@@ -36,24 +41,31 @@ def pretrain(
     _, steps = pipeline.adversarial(dataset, labelled, config.batch_size, config.seed)
     batches, _ = pipeline.adversarial(dataset, labelled, config.batch_size, config.seed, skip_steps=done * steps)
     rows = min(config.batch_size, len(labelled)) + 2 * config.batch_size
-    model.fit(
-        batches,
-        steps_per_epoch=steps,
-        epochs=config.pretraining_epochs,
-        initial_epoch=done,
-        validation_data=pipeline.in_order(validation),
-        verbose=0,
-        shuffle=False,  # The pipeline has shuffled.
-        callbacks=[
-            callbacks.Progress("Phase 1, adversarial", rows, steps, config.pretraining_epochs, done),
-            callbacks.MetricsLog(run.metrics_log, "pretraining"),
-            TensorBoard(run.tensorboard, "pretraining", rows, labelled.images[:IMAGES_SHOWN]),
-            keras.callbacks.TerminateOnNaN(),
-            callbacks.SaveState(run.state),
-        ],
-    )
+    real = labelled.images[:IMAGES_SHOWN]
+    try:
+        model.fit(
+            batches,
+            steps_per_epoch=steps,
+            epochs=config.pretraining_epochs,
+            initial_epoch=done,
+            validation_data=pipeline.in_order(validation),
+            verbose=0,
+            shuffle=False,  # The pipeline has shuffled.
+            callbacks=[
+                callbacks.Progress("Phase 1, adversarial", rows, steps, config.pretraining_epochs, done),
+                callbacks.MetricsLog(run.metrics_log, "pretraining"),
+                TensorBoard(run.tensorboard, "pretraining", rows, real),
+                keras.callbacks.TerminateOnNaN(),
+                callbacks.SaveState(run.state),
+            ],
+        )
+    except tf.errors.OpError:
+        # Records of the unlabelled stream are read while training; tf.data does not say which file was damaged.
+        tfrecord.check([*dataset.paths("train"), *dataset.paths("unlabelled")])
+        raise
     save_weights(model.generator, run.generator_weights)
     save_weights(model.discriminator, run.discriminator_weights)
+    save_picture(side_by_side(real, model), run.generated_picture)
 
 
 def finetune(
@@ -96,6 +108,13 @@ def finetune(
         ],
     )
     return model
+
+
+def save_picture(pixels: np.ndarray, path: Path) -> None:
+    """Writes uint8 [height, width, 1] as a PNG, every pixel as a square that eyes can see."""
+    large = pixels.repeat(PIXEL_SIDE, axis=0).repeat(PIXEL_SIDE, axis=1)
+    with written_aside(path) as aside:
+        aside.write_bytes(tf.io.encode_png(large).numpy())
 
 
 def save_weights(network: keras.Model, path: Path) -> None:

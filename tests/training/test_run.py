@@ -25,7 +25,12 @@ def test_a_run_directory_holds_everything(finished_run):
     assert {
         *("run.flags", "config.json", "data.json", "environment.json", "metrics.json", "metrics.jsonl"),
         *("model_card.md", "classifier.keras", "training_curves.png", "confusion_matrix.png", "confusion_matrix.csv"),
-        *("checkpoints/generator.weights.h5", "checkpoints/discriminator.weights.h5", "checkpoints/state.npz"),
+        *(
+            "generated_sessions.png",
+            "checkpoints/generator.weights.h5",
+            "checkpoints/discriminator.weights.h5",
+            "checkpoints/state.npz",
+        ),
         *("confusion_matrix_supervised.png", "confusion_matrix_random_forest.csv"),
     } <= names
     assert not [name for name in names if "partial" in name]

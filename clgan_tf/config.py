@@ -3,8 +3,9 @@
 import math
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any, TypeVar
 
 from absl import flags
 
@@ -268,6 +269,9 @@ class ReportConfig:
     output: str
 
 
+Settings = TypeVar("Settings", PrepareConfig, TrainConfig)
+
+
 def modes(values: flags.FlagValues) -> list[str]:
     """The modes asked for, in order. Raises ConfigError for an unknown one."""
     for mode in values.mode:
@@ -280,40 +284,14 @@ def modes(values: flags.FlagValues) -> list[str]:
 
 def prepare_config(values: flags.FlagValues) -> PrepareConfig:
     """Raises ConfigError where a flag that prepare needs is missing."""
-    return PrepareConfig(
-        source=_path(values, "source", "prepare"),
-        source_kind=values.source_kind,
-        dataset=_path(values, "dataset", "prepare"),
-        representation=values.representation,
-        unit=values.unit,
-        test_fraction=values.test_fraction,
-        validation_fraction=values.validation_fraction,
-        seed=values.split_seed,
-        strict=values.strict,
-        overwrite=values.overwrite,
-    )
+    given = {name: _path(values, name, "prepare") for name in ("source", "dataset")}
+    return _from_flags(PrepareConfig, values, **given, seed=values.split_seed)
 
 
 def train_config(values: flags.FlagValues) -> TrainConfig:
     """Raises ConfigError where a flag that train needs is missing or does not fit another."""
-    return TrainConfig(
-        dataset=_path(values, "dataset", "train"),
-        run_dir=_path(values, "run_dir", "train"),
-        resume=values.resume,
-        overwrite=values.overwrite,
-        model=values.model,
-        labels=values.labels,
-        labels_unit=values.labels_unit,
-        seed=values.seed,
-        batch_size=values.batch_size,
-        pretraining_epochs=values.pretraining_epochs,
-        learning_rate=values.learning_rate,
-        generator_loss=values.generator_loss,
-        finetuning_epochs=values.finetuning_epochs,
-        finetuning_learning_rate=values.finetuning_learning_rate,
-        patience=values.patience,
-        baselines=tuple(values.baselines),
-    )
+    given = {name: _path(values, name, "train") for name in ("dataset", "run_dir")}
+    return _from_flags(TrainConfig, values, **given, baselines=tuple(values.baselines))
 
 
 def evaluate_config(values: flags.FlagValues) -> EvaluateConfig:
@@ -339,6 +317,11 @@ def report_config(values: flags.FlagValues) -> ReportConfig:
     if not runs:
         raise ConfigError("--mode=report needs --runs or --run_dir.")
     return ReportConfig(tuple(str(_expanded("runs", run)) for run in runs), values.output)
+
+
+def _from_flags(kind: type[Settings], values: flags.FlagValues, **given: Any) -> Settings:
+    """A configuration whose fields are `given` or else the flags of the same name."""
+    return kind(**{**{field.name: values[field.name].value for field in fields(kind) if field.name in values}, **given})
 
 
 def _path(values: flags.FlagValues, name: str, mode: str) -> Path:

@@ -1,6 +1,8 @@
 """One function a mode: it joins the rooms for one task and tells the user what came of it."""
 
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -80,12 +82,20 @@ def _without(values: dict, name: str) -> dict:
 def run_classify(settings: config.ClassifyConfig) -> None:
     """Labels every session of the captures; the summary goes to standard error, so that rows can be piped."""
     classifier = serving.load(settings.classifier)
-    count = serving.write_rows(classifier.classify(settings.captures, settings.strict), settings.output)
+    counts: Counter[str] = Counter()
+
+    def counted() -> Iterator[dict]:
+        for row in classifier.classify(settings.captures, settings.strict):
+            counts[row["label"]] += 1
+            yield row
+
+    count = serving.write_rows(counted(), settings.output)
     dropped = ", ".join(f"{reason} {packets:,}" for reason, packets in sorted(classifier.drops.items()))
     for warning in classifier.warnings:
         print(f"Warning: {warning}", file=sys.stderr)
     where = "" if settings.output == "-" else f" to {settings.output}"
-    print(f"{count:,} sessions labelled{where}; packets in no session: {dropped or 'none'}.", file=sys.stderr)
+    labels = ", ".join(f"{label} {number:,}" for label, number in counts.most_common())
+    print(f"{count:,} sessions labelled{where}: {labels}; packets in no session: {dropped or 'none'}.", file=sys.stderr)
 
 
 def run_report(settings: config.ReportConfig) -> None:

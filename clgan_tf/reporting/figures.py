@@ -41,14 +41,12 @@ def curves_figure(rows: list[dict]) -> Figure:
     figure, axes = pyplot.subplots(1, 3, figsize=(13, 3.8), layout="constrained")
     first = [row for row in rows if row["phase"] == "pretraining"]
     epochs = [row["epoch"] for row in first]
-    for axis, title, names in (
-        (axes[0], "Phase 1: losses", ("discriminator_loss", "generator_loss")),
-        (axes[1], "Phase 1: p(real)", ("probability_real", "probability_real_generated")),
-    ):
-        for name in names:
-            axis.plot(epochs, [row[name] for row in first], label=name.replace("_", " "), marker=".")
-        axis.set(title=title, xlabel="epoch")
-    axes[1].set_ylim(0, 1)
+    for name in ("discriminator_loss", "generator_loss"):
+        axes[0].plot(epochs, [row[name] for row in first], label=name.replace("_", " "), marker=".")
+    axes[0].set(title="Phase 1: losses", xlabel="epoch")
+    for name, label in (("probability_real", "unlabelled"), ("probability_real_generated", "generated")):
+        axes[1].plot(epochs, [row[name] for row in first], label=f"{label} sessions", marker=".")
+    axes[1].set(title="Phase 1: p(real)", xlabel="epoch", ylim=(0, 1))
     for phase in dict.fromkeys(row["phase"] for row in rows):
         chosen = [row for row in rows if row["phase"] == phase]
         axes[2].plot([row["epoch"] for row in chosen], [row["val_accuracy"] for row in chosen], label=phase)

@@ -41,7 +41,8 @@ def pretrain(
     _, steps = pipeline.adversarial(dataset, labelled, config.batch_size, config.seed)
     batches, _ = pipeline.adversarial(dataset, labelled, config.batch_size, config.seed, skip_steps=done * steps)
     rows = min(config.batch_size, len(labelled)) + 2 * config.batch_size
-    real = labelled.images[:IMAGES_SHOWN]
+    # Examples lie class by class: evenly spaced rows show as many classes as there is room for.
+    real = labelled.images[np.linspace(0, len(labelled) - 1, IMAGES_SHOWN).astype(int)]
     try:
         model.fit(
             batches,

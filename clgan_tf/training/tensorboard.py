@@ -33,7 +33,7 @@ class TensorBoard(keras.callbacks.Callback):
       directory: the run's log directory; each phase has its own folder below it.
       phase: "pretraining" or "finetuning".
       rows_per_step: sessions that one step sees, for the throughput.
-      real: uint8 [n, 28, 28, 1], real sessions to show beside generated ones; None: no images.
+      real: uint8 [IMAGES_SHOWN, 28, 28, 1], real sessions to show above generated ones; None: no images.
     """
 
     def __init__(self, directory: Path, phase: str, rows_per_step: int, real: np.ndarray | None = None):
@@ -72,15 +72,14 @@ class TensorBoard(keras.callbacks.Callback):
 
 
 def side_by_side(real: np.ndarray, model: keras.Model) -> np.ndarray:
-    """A row of real sessions above a row of generated ones: uint8 [2 * 28 + 2, n * 30 - 2, 1]."""
-    generated = model.generate(IMAGES_SHOWN).numpy()
+    """A row of real sessions above as many generated ones: uint8 [2 * 28 + 2, n * 30 - 2, 1]."""
+    generated = model.generate(len(real)).numpy()
     rows = []
-    for images in (real[:IMAGES_SHOWN], generated):
+    for images in (real, generated):
         padded = np.pad(images, ((0, 0), (0, 0), (0, 2), (0, 0)), constant_values=255)
         rows.append(np.concatenate(list(padded), axis=1)[:, :-2])
-    width = min(row.shape[1] for row in rows)
-    gap = np.full((2, width, 1), 255, np.uint8)
-    return np.concatenate([rows[0][:, :width], gap, rows[1][:, :width]])
+    gap = np.full((2, rows[0].shape[1], 1), 255, np.uint8)
+    return np.concatenate([rows[0], gap, rows[1]])
 
 
 def write_result(directory: Path, settings: dict[str, Any], scores: dict[str, float], confusion: np.ndarray) -> None:

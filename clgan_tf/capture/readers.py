@@ -1,4 +1,4 @@
-"""Capture files to packets: pcap (both byte orders, micro- and nanoseconds) and pcapng.
+"""Capture files to blocks of packets: pcap (both byte orders, micro- and nanoseconds) and pcapng.
 
 The format is read from the magic bytes, never from the file's name. Sources: the pcap and pcapng
 Internet drafts, draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng. Every length is bounded before
@@ -11,8 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+import numpy as np
+
+from clgan_tf.capture.blocks import MARGIN, Block, gather
 from clgan_tf.errors import CaptureError
 
+CHUNK_BYTES = 4 << 20  # what is read at once: small enough for a processor's cache, large enough for NumPy
+MAX_TIME_NS = 1 << 62  # the year 2116; beyond it a time stamp is damage
 MAX_PACKET_BYTES = 262_144  # tcpdump's largest snapshot length
 MAX_BLOCK_BYTES = 16 << 20  # pcapng: no block that Wireshark writes is larger
 
@@ -23,23 +28,15 @@ PCAP_MAGICS = {  # first four bytes -> (byte order, nanoseconds per unit of the 
     b"\xa1\xb2\x3c\x4d": (">", 1),
 }
 SECTION_HEADER = 0x0A0D0D0A
+SECTION_MAGIC = struct.pack(">I", SECTION_HEADER)
 BYTE_ORDER_MAGIC = 0x1A2B3C4D
 INTERFACE_DESCRIPTION, PACKET, SIMPLE_PACKET, ENHANCED_PACKET = 1, 2, 3, 6
 OPTION_END, OPTION_TIME_RESOLUTION, OPTION_TIME_OFFSET = 0, 9, 14
 
 
-class Packet(NamedTuple):
-    """One packet as captured: link-layer type (LINKTYPE_ value), time, bytes, and length on the wire."""
-
-    link_type: int
-    time_ns: int
-    frame: bytes
-    wire_length: int
-
-
 @dataclass
 class Reader:
-    """Iterates over the packets of one capture file.
+    """Iterates over the packets of one capture file, a Block at a time.
 
     Args:
       path: the capture file.
@@ -52,13 +49,13 @@ class Reader:
     warning: str = field(default="", init=False)
     offset: int = field(default=0, init=False)  # bytes consumed so far, for progress and for messages
 
-    def __iter__(self) -> Iterator[Packet]:
+    def __iter__(self) -> Iterator[Block]:
         try:
             with open(self.path, "rb") as file:
                 magic = self._magic(file)
                 if magic in PCAP_MAGICS:
                     yield from self._pcap(file, *PCAP_MAGICS[magic])
-                elif magic == struct.pack(">I", SECTION_HEADER):
+                elif magic == SECTION_MAGIC:
                     yield from self._pcapng(file)
                 else:
                     raise self._error(f"starts with {magic.hex()}, which is neither pcap nor pcapng; convert it first")
@@ -81,58 +78,80 @@ class Reader:
     def _error(self, what: str) -> CaptureError:
         return CaptureError(f"{self.path}: at offset {self.offset}: {what}.")
 
-    def _read(self, file: BinaryIO, size: int, what: str, start: int = 0) -> bytes:
-        data = file.read(size)
-        if len(data) < size:
-            raise _Damage(f"the file ends inside {what} ({start + len(data)} of {start + size} bytes)")
-        return data
-
-    def _pcap(self, file: BinaryIO, order: str, nanoseconds: int) -> Iterator[Packet]:
+    def _pcap(self, file: BinaryIO, order: str, nanoseconds: int) -> Iterator[Block]:
         header = file.read(20)
         if len(header) < 20:
             raise self._error(f"the pcap file header is truncated ({4 + len(header)} of 24 bytes); capture again")
         # The upper bits of the link-type word carry frame-check-sequence flags.
         link_type = struct.unpack(order + "HHiIII", header)[5] & 0xFFFF
         self.offset = 24
-        record = struct.Struct(order + "IIII")
-        while head := file.read(16):
-            if len(head) < 16:
-                raise _Damage(f"the file ends inside a record header ({len(head)} of 16 bytes)")
-            seconds, fraction, captured, wire_length = record.unpack(head)
-            if captured > MAX_PACKET_BYTES:
-                raise _Damage(f"a record claims {captured} bytes, more than the {MAX_PACKET_BYTES} a packet can have")
-            frame = self._read(file, captured, "a packet")
-            yield Packet(link_type, seconds * 1_000_000_000 + fraction * nanoseconds, frame, wire_length)
-            self.offset += 16 + captured
+        captured_at = struct.Struct(order + "I").unpack_from
+        window = _Window(file)
+        while window.fill():
+            data, size = window.buffer, window.size
+            starts, damage, at = [], "", 0
+            while at + 16 <= size:
+                (captured,) = captured_at(data, at + 8)
+                if captured > MAX_PACKET_BYTES:
+                    damage = f"a record claims {captured} bytes, more than the {MAX_PACKET_BYTES} a packet can have"
+                    break
+                following = at + 16 + captured
+                if following > size:
+                    break
+                starts.append(at)
+                at = following
+            if starts:
+                yield _pcap_block(data, np.array(starts), order, nanoseconds, link_type)
+            self.offset += at
+            window.consume(at)
+            if damage:
+                raise _Damage(damage)
+        if 0 < window.size < 16:
+            raise _Damage(f"the file ends inside a record header ({window.size} of 16 bytes)")
+        if window.size:
+            (captured,) = captured_at(window.buffer, 8)
+            raise _Damage(f"the file ends inside a packet ({window.size - 16} of {captured} bytes)")
 
-    def _pcapng(self, file: BinaryIO) -> Iterator[Packet]:
-        head = file.read(8)
-        if len(head) < 8:
+    def _pcapng(self, file: BinaryIO) -> Iterator[Block]:
+        order, interfaces = "", []  # type: tuple[str, list[_Interface]]
+        window = _Window(file, SECTION_MAGIC)
+        while window.fill():
+            data, size = window.buffer, window.size
+            packets: list[tuple[int, int, int, int, int]] = []
+            damage, at = None, 0
+            try:
+                while at + 12 <= size:
+                    if data[at : at + 4] == SECTION_MAGIC:  # The same in both byte orders.
+                        order, interfaces = _byte_order(bytes(data[at + 8 : at + 12])), []
+                        if not order and not self.offset:
+                            raise self._error("the pcapng section header has no byte-order magic; capture again")
+                        if not order:
+                            raise _Damage(f"a section header has the byte-order magic {data[at + 8 : at + 12].hex()}")
+                    kind, length = struct.unpack_from(order + "II", data, at)
+                    if length < 12 or length % 4 or length > MAX_BLOCK_BYTES:
+                        raise _Damage(f"a block claims the length {length}")
+                    if at + length > size:
+                        break
+                    if kind == INTERFACE_DESCRIPTION:
+                        interfaces.append(_interface(order, bytes(data[at + 8 : at + length - 4])))
+                    elif kind in (ENHANCED_PACKET, PACKET, SIMPLE_PACKET):
+                        packets.append(_packet(order, kind, data, at + 8, at + length - 4, interfaces))
+                    at += length
+            except _Damage as found:
+                damage = found
+            if packets:
+                yield Block(data, *np.array(packets, np.int64).T)
+            self.offset += at
+            window.consume(at)
+            if damage:
+                raise damage
+        if window.size and not self.offset:
             raise self._error("the pcapng section header is truncated; capture again")
-        order = _byte_order(head[4:8])
-        if not order:
-            raise self._error("the pcapng section header has no byte-order magic; capture again")
-        file.seek(0)
-        interfaces: list[_Interface] = []
-        while head := file.read(8):
-            if len(head) < 8:
-                raise _Damage(f"the file ends inside a block header ({len(head)} of 8 bytes)")
-            if head[:4] == struct.pack(">I", SECTION_HEADER):  # The same in both byte orders.
-                magic = self._read(file, 4, "a section header")
-                order = _byte_order(magic)
-                if not order:
-                    raise _Damage(f"a section header has the byte-order magic {magic.hex()}")
-                file.seek(-4, 1)
-                interfaces = []
-            kind, length = struct.unpack(order + "II", head)
-            if length < 12 or length % 4 or length > MAX_BLOCK_BYTES:
-                raise _Damage(f"a block claims the length {length}")
-            body = self._read(file, length - 8, "a block", start=8)[:-4]
-            if kind == INTERFACE_DESCRIPTION:
-                interfaces.append(_interface(order, body))
-            elif kind in (ENHANCED_PACKET, PACKET, SIMPLE_PACKET):
-                yield _block_packet(order, kind, body, interfaces)
-            self.offset += length
+        if 0 < window.size < 12:
+            raise _Damage(f"the file ends inside a block header ({window.size} bytes)")
+        if window.size:
+            (length,) = struct.unpack_from(order + "I", window.buffer, 4)
+            raise _Damage(f"the file ends inside a block ({window.size} of {length} bytes)")
 
 
 class _Damage(Exception):
@@ -172,25 +191,64 @@ def _interface(order: str, body: bytes) -> _Interface:
     return _Interface(link_type, snapshot_length, units, offset_seconds)
 
 
-def _block_packet(order: str, kind: int, body: bytes, interfaces: list[_Interface]) -> Packet:
+def _packet(
+    order: str, kind: int, data: bytearray, body: int, body_end: int, interfaces: list[_Interface]
+) -> tuple[int, int, int, int, int]:
+    """Start, captured length, wire length, time in ns, link type of a packet block with the body data[body:body_end]."""
     fixed = {ENHANCED_PACKET: 20, PACKET: 20, SIMPLE_PACKET: 4}[kind]
-    if len(body) < fixed:
-        raise _Damage(f"a packet block has {len(body)} of at least {fixed} bytes")
+    room = body_end - body - fixed
+    if room < 0:
+        raise _Damage(f"a packet block has {room + fixed} of at least {fixed} bytes")
     if kind == SIMPLE_PACKET:
         index, high, low = 0, 0, 0
-        (wire_length,) = struct.unpack_from(order + "I", body)
-        captured = min(wire_length, len(body) - fixed)
+        (wire_length,) = struct.unpack_from(order + "I", data, body)
+        captured = min(wire_length, room)
     elif kind == PACKET:
-        index, _, high, low, captured, wire_length = struct.unpack_from(order + "HHIIII", body)
+        index, _, high, low, captured, wire_length = struct.unpack_from(order + "HHIIII", data, body)
     else:
-        index, high, low, captured, wire_length = struct.unpack_from(order + "IIIII", body)
+        index, high, low, captured, wire_length = struct.unpack_from(order + "IIIII", data, body)
     if index >= len(interfaces):
         raise _Damage(f"a packet block names interface {index}, and {len(interfaces)} are described")
     interface = interfaces[index]
     if kind == SIMPLE_PACKET and interface.snapshot_length:
         captured = min(captured, interface.snapshot_length)
-    if captured > min(len(body) - fixed, MAX_PACKET_BYTES):
-        raise _Damage(f"a packet block of {len(body)} bytes claims a packet of {captured}")
+    if captured > min(room, MAX_PACKET_BYTES):
+        raise _Damage(f"a packet block of {room + fixed} bytes claims a packet of {captured}")
     time_ns = (high << 32 | low) * 1_000_000_000 // interface.units_per_second
     time_ns += interface.offset_seconds * 1_000_000_000
-    return Packet(interface.link_type, time_ns, body[fixed : fixed + captured], wire_length)
+    if abs(time_ns) >= MAX_TIME_NS:
+        raise _Damage(f"a packet block claims a time {time_ns // 1_000_000_000} s after 1970")
+    return body + fixed, captured, wire_length, time_ns, interface.link_type
+
+
+def _pcap_block(buffer: bytearray, records: np.ndarray, order: str, nanoseconds: int, link_type: int) -> Block:
+    words = gather(buffer, records, "V16").view(order + "u4").reshape(-1, 4).astype(np.int64)
+    time_ns = words[:, 0] * 1_000_000_000 + words[:, 1] * nanoseconds
+    return Block(buffer, records + 16, words[:, 2], words[:, 3], time_ns, np.full(len(records), link_type, np.int64))
+
+
+class _Window:
+    """A view that moves over a file: one buffer, used again and again, grown only for a block that does not fit.
+
+    buffer: `size` bytes of the file from its front, and at least MARGIN more to look at.
+    """
+
+    def __init__(self, file: BinaryIO, already_read: bytes = b"") -> None:
+        self.file = file
+        self.buffer = bytearray(CHUNK_BYTES + MARGIN)
+        self.size = len(already_read)
+        self.buffer[: self.size] = already_read
+
+    def fill(self) -> bool:
+        """Reads on behind what is left; False at the file's end."""
+        if self.size + MARGIN >= len(self.buffer):
+            self.buffer = self.buffer + bytes(len(self.buffer))
+        with memoryview(self.buffer) as view:
+            count = self.file.readinto(view[self.size : len(self.buffer) - MARGIN])  # type: ignore[attr-defined]
+        self.size += count
+        return count > 0
+
+    def consume(self, count: int) -> None:
+        """Moves what follows the first `count` bytes to the front."""
+        self.buffer[: self.size - count] = self.buffer[count : self.size]
+        self.size -= count

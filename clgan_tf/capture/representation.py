@@ -8,8 +8,11 @@ import struct
 from collections.abc import Callable
 from typing import NamedTuple
 
-from clgan_tf.capture.decode import TCP, Segment
-from clgan_tf.capture.readers import Packet
+import numpy as np
+
+from clgan_tf.capture.blocks import Block
+from clgan_tf.capture.decode import TCP
+from clgan_tf.capture.headers import Segments
 
 IMAGE_BYTES = 784
 
@@ -17,26 +20,33 @@ IMAGE_BYTES = 784
 OPTION_END, OPTION_NOTHING, OPTION_SELECTIVE_ACKNOWLEDGEMENT, OPTION_TIMESTAMPS = 0, 1, 5, 8
 
 
+Slices = tuple[np.ndarray, np.ndarray]  # start and stop in the block's buffer, int64 [n]
+
+
 class Representation(NamedTuple):
-    """A representation's name, version, the bytes that open every session, and those of one packet."""
+    """A representation's name, version, the bytes that open every session, and where each packet's bytes lie.
+
+    slices may overwrite the block's buffer.
+    """
 
     name: str
     version: int
     header: Callable[[int], bytes]
-    packet_bytes: Callable[[Packet, Segment], bytes]
+    slices: Callable[[Block, Segments], Slices]
 
 
-def all_layers(packet: Packet, _segment: Segment) -> bytes:
+def all_layers(block: Block, segments: Segments) -> Slices:
     """The layout of USTC-TK2016 and DeepTraffic: a 16-byte big-endian pcap record header, then the frame.
 
     The session opens with a 24-byte big-endian pcap file header (`pcap_header`). For comparison with
     papers only: capture time, addresses and link type are in it, and they alone tell the classes apart.
     """
-    seconds, nanoseconds = divmod(packet.time_ns, 1_000_000_000)
-    header = struct.pack(
-        ">IIII", seconds & 0xFFFFFFFF, nanoseconds // 1000, len(packet.frame), packet.wire_length & 0xFFFFFFFF
-    )
-    return header + packet.frame
+    rows = segments.rows
+    seconds, nanoseconds = np.divmod(block.time_ns[rows], 1_000_000_000)
+    fields = np.stack([seconds, nanoseconds // 1000, block.length[rows], block.wire_length[rows]], axis=1)
+    start = block.start[rows] - 16
+    _write(block, start, np.arange(16), fields.astype(">u4").view(np.uint8))
+    return start, start + 16 + block.length[rows]
 
 
 def pcap_header(link_type: int) -> bytes:
@@ -44,12 +54,12 @@ def pcap_header(link_type: int) -> bytes:
     return struct.pack(">IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 0xFFFF, link_type)
 
 
-def l7(packet: Packet, segment: Segment) -> bytes:
+def l7(_block: Block, segments: Segments) -> Slices:
     """The TCP or UDP payload alone, as published; a session without any payload has no image."""
-    return packet.frame[segment.payload : segment.end]
+    return segments.payload, segments.end
 
 
-def masked(packet: Packet, segment: Segment) -> bytes:
+def masked(block: Block, segments: Segments) -> Slices:
     """From the IP header to the end of the payload, with all that names hosts or moments set to zero.
 
     Zeroed: IPv4 identification, header checksum and addresses; IPv6 flow label and addresses; ports;
@@ -57,36 +67,45 @@ def masked(packet: Packet, segment: Segment) -> bytes:
     (their edges are sequence numbers); UDP checksum. Kept: lengths, TTL or hop limit, flags, window,
     urgent pointer and all other options. Link layer and trailer are left out.
     """
-    data = bytearray(packet.frame[segment.network : segment.end])
-    transport = segment.transport - segment.network
-    if data[0] >> 4 == 4:
-        data[4:6] = bytes(2)
-        data[10:20] = bytes(10)
-    else:
-        data[1] &= 0xF0  # the flow label's upper 4 bits; traffic class stays
-        data[2:4] = bytes(2)
-        data[8:40] = bytes(32)
-    data[transport : transport + 4] = bytes(4)
-    if segment.protocol == TCP:
-        data[transport + 4 : transport + 12] = bytes(8)
-        data[transport + 16 : transport + 18] = bytes(2)
-        _mask_options(data, transport + 20, segment.payload - segment.network)
-    else:
-        data[transport + 6 : transport + 8] = bytes(2)
-    return bytes(data)
+    network, transport = segments.network, segments.transport
+    four, tcp = segments.version == 4, segments.protocol == TCP
+    data = np.frombuffer(block.buffer, np.uint8)
+    _write(block, network[four], np.array([4, 5, *range(10, 20)]), 0)
+    data[network[~four] + 1] &= 0xF0  # the flow label's upper 4 bits; traffic class stays
+    _write(block, network[~four], np.array([2, 3, *range(8, 40)]), 0)
+    _write(block, transport, np.arange(4), 0)
+    _write(block, transport[tcp], np.array([*range(4, 12), 16, 17]), 0)
+    _write(block, transport[~tcp], np.array([6, 7]), 0)
+    _mask_options(block, transport[tcp] + 20, segments.payload[tcp])
+    return network, segments.end
 
 
-def _mask_options(data: bytearray, at: int, end: int) -> None:
-    while at < end and data[at] != OPTION_END:
-        if data[at] == OPTION_NOTHING:
-            at += 1
-            continue
-        if at + 1 >= end or data[at + 1] < 2:
-            return  # a malformed list: the rest cannot be told apart
-        stop = min(at + data[at + 1], end)
-        if data[at] in (OPTION_TIMESTAMPS, OPTION_SELECTIVE_ACKNOWLEDGEMENT):
-            data[at + 2 : stop] = bytes(stop - at - 2)
-        at = stop
+def _write(block: Block, at: np.ndarray, places: np.ndarray, values: np.ndarray | int) -> None:
+    np.frombuffer(block.buffer, np.uint8)[at[:, np.newaxis] + places] = values
+
+
+def _mask_options(block: Block, at: np.ndarray, end: np.ndarray) -> None:
+    """Walks all option lists together, one option a turn; a malformed list ends there."""
+    data = np.frombuffer(block.buffer, np.uint8)
+    while True:
+        going = at < end
+        at, end = at[going], end[going]
+        kind = data[at]
+        going = kind != OPTION_END
+        at, end, kind = at[going], end[going], kind[going]
+        if not len(at):
+            return
+        length = np.where(kind == OPTION_NOTHING, 1, data[at + 1]).astype(np.int64)
+        going = (kind == OPTION_NOTHING) | ((at + 1 < end) & (length >= 2))
+        at, end, kind, length = at[going], end[going], kind[going], length[going]
+        following = np.minimum(at + length, end)
+        moments = np.isin(kind, (OPTION_TIMESTAMPS, OPTION_SELECTIVE_ACKNOWLEDGEMENT))
+        first, sizes = at[moments] + 2, (following - at)[moments] - 2
+        if len(first):
+            places = np.arange(sizes.max())
+            inside = places < sizes[:, np.newaxis]
+            data[(first[:, np.newaxis] + places)[inside]] = 0
+        at = following
 
 
 def _no_header(_link_type: int) -> bytes:

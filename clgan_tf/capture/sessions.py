@@ -9,31 +9,21 @@ from pathlib import Path
 
 import numpy as np
 
-from clgan_tf.capture.decode import Segment, decode
-from clgan_tf.capture.readers import Packet, Reader
-from clgan_tf.capture.representation import IMAGE_BYTES, REPRESENTATIONS, Representation
+from clgan_tf.capture.headers import segments
+from clgan_tf.capture.readers import Reader
+from clgan_tf.capture.representation import REPRESENTATIONS, Representation
+from clgan_tf.capture.session_table import SessionTable
 from clgan_tf.errors import CaptureError, ConfigError
 
 UNITS = ("session", "flow")
 NO_PAYLOAD = "session_without_payload"
-
-KEY_DTYPE = np.dtype(
-    [
-        ("version", np.uint8),  # 4 or 6
-        ("protocol", np.uint8),  # 6 = TCP, 17 = UDP
-        ("address_a", np.uint8, 16),  # network order; IPv4 fills the first four bytes
-        ("port_a", np.uint16),
-        ("address_b", np.uint8, 16),
-        ("port_b", np.uint16),
-    ]
-)
 
 
 @dataclass
 class Sessions:
     """Sessions as columns, in order of their first packet.
 
-    images: uint8 [n, 28, 28]; key: structured KEY_DTYPE [n], for sessions with the lower (address, port)
+    images: uint8 [n, 28, 28]; key: structured session_table.KEY_DTYPE [n], for sessions with the lower (address, port)
     as endpoint a, for flows with the sender as a; initiator: uint8 [n], 0 if endpoint a sent the first
     packet and 1 if b did; first_time, last_time: float64 seconds since 1970 [n]; packets: int64 [n];
     num_bytes: int64 [n], length in its representation before trimming to 784; capture: int64 [n], index
@@ -73,18 +63,6 @@ class Sessions:
             ],
             dtype=object,
         )
-
-
-class _Session:
-    __slots__ = ("buffer", "first_time_ns", "has_payload", "initiator", "last_time_ns", "num_bytes", "packets")
-
-    def __init__(self, initiator: int, time_ns: int, header: bytes) -> None:
-        self.initiator = initiator
-        self.first_time_ns = self.last_time_ns = time_ns
-        self.packets = 0
-        self.buffer = bytearray(header)  # at most 784 bytes and one packet
-        self.num_bytes = len(header)
-        self.has_payload = False
 
 
 def load(
@@ -131,6 +109,8 @@ def concatenate(parts: list[Sessions]) -> Sessions:
     """All sessions of all parts, in order; drops and packets added up."""
     if not parts:
         raise ConfigError("No capture was given.")
+    if len(parts) == 1:
+        return parts[0]
     columns = ("images", "key", "initiator", "first_time", "last_time", "packets", "num_bytes", "capture")
     return Sessions(
         **{name: np.concatenate([getattr(part, name) for part in parts]) for name in columns},
@@ -148,80 +128,41 @@ def _read_capture(
     strict: bool,
     progress: Callable[[int, int], None] | None,
 ) -> Sessions:
-    sessions: dict[tuple, _Session] = {}
+    table = SessionTable(representation, unit, _most_sessions(path))
     drops: Counter[str] = Counter()
     reader = Reader(path, strict)
-    packets_read = reported_packets = reported_bytes = 0
-    for packet in reader:
-        packets_read += 1
-        if progress and packets_read % 4096 == 0:
-            progress(packets_read - reported_packets, reader.offset - reported_bytes)
-            reported_packets, reported_bytes = packets_read, reader.offset
-        segment = decode(packet.link_type, packet.frame)
-        if isinstance(segment, str):
-            drops[segment] += 1
-        else:
-            _add(sessions, packet, segment, representation, unit)
-    if progress:
-        progress(packets_read - reported_packets, reader.offset - reported_bytes)
+    packets_read = reported_bytes = 0
+    for block in reader:
+        packets_read += len(block)
+        found, unused = segments(block)
+        drops.update(unused)
+        table.add(block, found)
+        if progress:
+            progress(len(block), reader.offset - reported_bytes)
+            reported_bytes = reader.offset
     if not packets_read:
         reason = reader.warning or f"{path}: holds no packet; capture again."
         if strict:
             raise CaptureError(reason)
         reader.warning = reason
-    elif not sessions:
+    elif not len(table):
         counts = ", ".join(f"{reason} {count}" for reason, count in drops.most_common())
         reason = f"{path}: none of its {packets_read} packets is TCP or UDP over IP ({counts}); leave it out."
         if strict:
             raise CaptureError(reason)
         reader.warning = reader.warning or reason
-    if representation.name == "l7":
-        for key in [key for key, session in sessions.items() if not session.has_payload]:
-            drops[NO_PAYLOAD] += sessions.pop(key).packets
-    return _columns(sessions, index, drops, packets_read, [reader.warning] if reader.warning else [])
-
-
-def _add(
-    sessions: dict[tuple, _Session], packet: Packet, segment: Segment, representation: Representation, unit: str
-) -> None:
-    source, destination = (segment.source, segment.source_port), (segment.destination, segment.destination_port)
-    swapped = unit == "session" and destination < source
-    ends = (destination, source) if swapped else (source, destination)
-    key = (segment.protocol, *ends)
-    session = sessions.get(key)
-    if session is None:
-        session = sessions[key] = _Session(int(swapped), packet.time_ns, representation.header(packet.link_type))
-    session.packets += 1
-    session.last_time_ns = max(session.last_time_ns, packet.time_ns)
-    session.has_payload = session.has_payload or segment.end > segment.payload
-    data = representation.packet_bytes(packet, segment)
-    session.num_bytes += len(data)
-    if len(session.buffer) < IMAGE_BYTES:
-        session.buffer += data
-
-
-def _columns(
-    sessions: dict[tuple, _Session], index: int, drops: Counter[str], packets_read: int, warnings: list[str]
-) -> Sessions:
-    count = len(sessions)
-    images = np.zeros((count, IMAGE_BYTES), np.uint8)
-    key = np.zeros(count, KEY_DTYPE)
-    for row, ((protocol, a, b), session) in enumerate(sessions.items()):
-        data = bytes(session.buffer[:IMAGE_BYTES])
-        images[row, : len(data)] = np.frombuffer(data, np.uint8)
-        padded = [np.frombuffer(address.ljust(16, b"\0"), np.uint8) for address, _ in (a, b)]
-        key[row] = (4 if len(a[0]) == 4 else 6, protocol, padded[0], a[1], padded[1], b[1])
-    values = list(sessions.values())
+    columns, without_payload = table.columns()
+    if without_payload:
+        drops[NO_PAYLOAD] += without_payload
     return Sessions(
-        images=images.reshape(-1, 28, 28),
-        key=key,
-        initiator=np.array([session.initiator for session in values], np.uint8),
-        first_time=np.array([session.first_time_ns / 1e9 for session in values], np.float64),
-        last_time=np.array([session.last_time_ns / 1e9 for session in values], np.float64),
-        packets=np.array([session.packets for session in values], np.int64),
-        num_bytes=np.array([session.num_bytes for session in values], np.int64),
-        capture=np.full(count, index, np.int64),
+        **columns,
+        capture=np.full(len(columns["key"]), index, np.int64),
         drops=dict(drops),
         packets_read=packets_read,
-        warnings=warnings,
+        warnings=[reader.warning] if reader.warning else [],
     )
+
+
+def _most_sessions(path: Path) -> int:
+    """No capture of this size has more sessions: a packet takes a record header and at least 28 bytes."""
+    return path.stat().st_size // 44 if path.is_file() else 0

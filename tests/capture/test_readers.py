@@ -1,19 +1,37 @@
 import struct
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clgan_tf.capture.readers import Packet, Reader
+from clgan_tf.capture import readers
+from clgan_tf.capture.readers import Reader
 from clgan_tf.errors import CaptureError
 from tests import packets as p
+
+
+class Packet(NamedTuple):
+    link_type: int
+    time_ns: int
+    frame: bytes
+    wire_length: int
+
+
+def packets(reader: Reader) -> list[Packet]:
+    return [
+        Packet(int(block.link_type[row]), int(block.time_ns[row]), block.frame(row), int(block.wire_length[row]))
+        for block in reader
+        for row in range(len(block))
+    ]
+
 
 FRAME = p.ethernet(p.ipv4(p.udp(b"hello")))
 
 
 def read(path: Path, data: bytes, strict: bool = True) -> list[Packet]:
-    return list(Reader(p.write(path, data), strict))
+    return packets(Reader(p.write(path, data), strict))
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -62,27 +80,25 @@ NG = p.section() + p.interface(1) + p.enhanced(FRAME)
 
 
 @pytest.mark.parametrize(
-    ("data", "packets", "offset", "words"),
+    ("data", "count", "offset", "words"),
     [
         (WHOLE[:-3], 1, 24 + RECORD, "ends inside a packet"),
         (WHOLE[: 24 + RECORD + 7], 1, 24 + RECORD, "ends inside a record header (7 of 16 bytes)"),
         (WHOLE[:24] + struct.pack("<IIII", 1, 2, 2**31, 60), 0, 24, "claims 2147483648 bytes"),
         (NG + p.enhanced(FRAME)[:-9], 1, len(NG), "ends inside a block"),
         (NG + p.enhanced(FRAME, number=7), 1, len(NG), "names interface 7, and 1 are described"),
-        (NG + struct.pack("<II", 6, 2**31), 1, len(NG), "claims the length 2147483648"),
+        (NG + struct.pack("<II", 6, 2**31) + bytes(4), 1, len(NG), "claims the length 2147483648"),
         (NG + struct.pack("<III", 6, 11, 11), 1, len(NG), "claims the length 11"),
     ],
 )
-def test_damage_is_an_error_with_offset_or_a_warning_that_keeps_what_came_before(
-    tmp_path, data, packets, offset, words
-):
+def test_damage_is_an_error_with_offset_or_a_warning_that_keeps_what_came_before(tmp_path, data, count, offset, words):
     path = p.write(tmp_path / "a.pcap", data)
     with pytest.raises(CaptureError) as error:
-        list(Reader(path))
+        packets(Reader(path))
     for expected in (str(path), f"at offset {offset}:", words, "--nostrict"):
         assert expected in str(error.value)
     lenient = Reader(path, strict=False)
-    assert len(list(lenient)) == packets
+    assert len(packets(lenient)) == count
     assert words in lenient.warning
 
 
@@ -105,9 +121,9 @@ def test_what_is_no_capture_is_an_error_even_if_not_strict(tmp_path, data, words
 
 def test_missing_file_and_directory(tmp_path):
     with pytest.raises(CaptureError, match="No such file"):
-        list(Reader(tmp_path / "none.pcap"))
+        packets(Reader(tmp_path / "none.pcap"))
     with pytest.raises(CaptureError, match="Is a directory"):
-        list(Reader(tmp_path))
+        packets(Reader(tmp_path))
 
 
 @given(position=st.integers(0, 400), value=st.integers(0, 255), cut=st.integers(0, 400), ng=st.booleans())
@@ -118,7 +134,15 @@ def test_any_damage_gives_our_own_error_or_packets(tmp_path_factory, position, v
     for strict in (True, False):
         message = str(path)
         try:
-            assert all(len(packet.frame) <= 400 for packet in Reader(path, strict))
+            assert all(len(packet.frame) <= 400 for packet in packets(Reader(path, strict)))
         except CaptureError as error:
             message = str(error)
         assert message.startswith(str(path))
+
+
+@pytest.mark.parametrize("data", [WHOLE * 1 + p.pcap([FRAME] * 7)[24:], NG + p.enhanced(FRAME) * 7])
+@pytest.mark.parametrize("chunk", [16, 61, 100])
+def test_packets_do_not_depend_on_the_chunk_size(tmp_path, monkeypatch, data, chunk):
+    whole = read(tmp_path / "a", data)
+    monkeypatch.setattr(readers, "CHUNK_BYTES", chunk)
+    assert read(tmp_path / "a", data) == whole

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from clgan_tf import capture
+from clgan_tf.capture import readers, session_table
 from clgan_tf.errors import CaptureError, ConfigError
 from tests import packets as p
 
@@ -78,3 +79,20 @@ def test_an_empty_capture(tmp_path):
 def test_unknown_options_name_the_allowed_ones(path, option, value):
     with pytest.raises(ConfigError, match="choose one of"):
         capture.load(path, **{option: value})
+
+
+def test_sessions_do_not_depend_on_the_chunk_size(tmp_path, monkeypatch, demo_corpus):
+    path = demo_corpus / "Email/1.pcap"
+    whole = capture.load(path)
+    monkeypatch.setattr(readers, "CHUNK_BYTES", 3000)
+    parts = capture.load(path)
+    for name in ("images", "key", "initiator", "first_time", "last_time", "packets", "num_bytes"):
+        assert np.array_equal(getattr(whole, name), getattr(parts, name)), name
+
+
+def test_equal_hashes_do_not_join_sessions(path, monkeypatch):
+    whole = capture.load(path)
+    monkeypatch.setattr(session_table, "MULTIPLIERS", np.zeros(6, np.uint64))
+    again = capture.load(path)
+    assert np.array_equal(whole.images, again.images)
+    assert np.array_equal(whole.key, again.key)

@@ -194,7 +194,7 @@ def _interface(order: str, body: bytes) -> _Interface:
 def _packet(
     order: str, kind: int, data: bytearray, body: int, body_end: int, interfaces: list[_Interface]
 ) -> tuple[int, int, int, int, int]:
-    """Start, captured length, wire length, time in ns, link type of a packet block with the body data[body:body_end]."""
+    """Start, captured and wire length, time in ns and link type of a packet block; its body is data[body:body_end]."""
     fixed = {ENHANCED_PACKET: 20, PACKET: 20, SIMPLE_PACKET: 4}[kind]
     room = body_end - body - fixed
     if room < 0:

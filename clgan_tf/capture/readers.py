@@ -8,12 +8,12 @@ anything is allocated.
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
 from clgan_tf.capture.blocks import MARGIN, Block, gather
+from clgan_tf.capture.sources import DAMAGED_STREAM, opened
 from clgan_tf.errors import CaptureError
 
 CHUNK_BYTES = 4 << 20  # what is read at once: small enough for a processor's cache, large enough for NumPy
@@ -39,33 +39,42 @@ class Reader:
     """Iterates over the packets of one capture file, a Block at a time.
 
     Args:
-      path: the capture file.
+      path: the capture file, plain or in gzip, zstd or xz; "-" is standard input.
       strict: raise CaptureError at a truncated tail or a corrupt record. Otherwise iteration ends
         there and `warning` holds the sentence; what came before is kept.
     """
 
-    path: Path
+    path: str
     strict: bool = True
     warning: str = field(default="", init=False)
-    offset: int = field(default=0, init=False)  # bytes consumed so far, for progress and for messages
+    offset: int = field(default=0, init=False)  # bytes of the capture, decompressed, that were read, for messages
+    position: int = field(default=0, init=False)  # bytes of the file that were read, for progress
 
     def __iter__(self) -> Iterator[Block]:
         try:
-            with open(self.path, "rb") as file:
-                magic = self._magic(file)
-                if magic in PCAP_MAGICS:
-                    yield from self._pcap(file, *PCAP_MAGICS[magic])
-                elif magic == SECTION_MAGIC:
-                    yield from self._pcapng(file)
-                else:
-                    raise self._error(f"starts with {magic.hex()}, which is neither pcap nor pcapng; convert it first")
+            with opened(self.path) as (file, raw):
+                for block in self._blocks(file):
+                    self.position = raw.tell() if raw.seekable() else self.offset
+                    yield block
         except _Damage as damage:
             sentence = f"{damage}; the {self.offset} bytes before it are sound"
             if self.strict:
                 raise self._error(f"{sentence}: pass --nostrict to use those alone") from damage
             self.warning = str(self._error(f"{sentence} and were used"))
         except OSError as error:
-            raise self._error(f"{error.strerror}; check the path and its permissions") from error
+            raise self._error(f"{error.strerror or error}; check the path and its permissions") from error
+
+    def _blocks(self, file: BinaryIO) -> Iterator[Block]:
+        try:
+            magic = self._magic(file)
+            if magic in PCAP_MAGICS:
+                yield from self._pcap(file, *PCAP_MAGICS[magic])
+            elif magic == SECTION_MAGIC:
+                yield from self._pcapng(file)
+            else:
+                raise self._error(f"starts with {magic.hex()}, which is neither pcap nor pcapng; convert it first")
+        except DAMAGED_STREAM as error:
+            raise _Damage(f"the compressed stream is damaged ({error})") from error
 
     def _magic(self, file: BinaryIO) -> bytes:
         magic = file.read(4)

@@ -3,7 +3,7 @@
 import hashlib
 import ipaddress
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from clgan_tf.capture.headers import segments
 from clgan_tf.capture.readers import Reader
 from clgan_tf.capture.representation import REPRESENTATIONS, Representation
 from clgan_tf.capture.session_table import SessionTable
+from clgan_tf.capture.sources import find
 from clgan_tf.errors import CaptureError, ConfigError
 
 UNITS = ("session", "flow")
@@ -27,8 +28,8 @@ class Sessions:
     as endpoint a, for flows with the sender as a; initiator: uint8 [n], 0 if endpoint a sent the first
     packet and 1 if b did; first_time, last_time: float64 seconds since 1970 [n]; packets: int64 [n];
     num_bytes: int64 [n], length in its representation before trimming to 784; capture: int64 [n], index
-    into the paths; drops: packets that are in no session, by reason; packets_read: all packets. Dropped
-    and kept packets add up to packets_read. warnings: why a capture was not read to its end.
+    into `paths`, the capture files; drops: packets that are in no session, by reason; packets_read: all
+    packets. Dropped and kept packets add up to packets_read. warnings: why a capture was not read to its end.
     """
 
     images: np.ndarray
@@ -41,6 +42,7 @@ class Sessions:
     capture: np.ndarray
     drops: dict[str, int] = field(default_factory=dict)
     packets_read: int = 0
+    paths: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -66,7 +68,7 @@ class Sessions:
 
 
 def load(
-    paths: str | Path | list[str] | list[Path],
+    paths: str | Path | Sequence[str | Path],
     representation: str = "masked",
     unit: str = "session",
     strict: bool = True,
@@ -77,7 +79,7 @@ def load(
 
 
 def stream(
-    paths: str | Path | list[str] | list[Path],
+    paths: str | Path | Sequence[str | Path],
     representation: str = "masked",
     unit: str = "session",
     strict: bool = True,
@@ -86,7 +88,7 @@ def stream(
     """Yields the sessions of one capture after another; of a session only its first 784 bytes are held.
 
     Args:
-      paths: one capture file or a list of them.
+      paths: capture files, folders of them, shell patterns or "-" for standard input; one or a list.
       representation: "masked", "l7" or "all_layers".
       unit: "session" (both directions of a 5-tuple) or "flow" (one direction).
       strict: raise at damage inside a capture; otherwise keep what came before it, with a warning.
@@ -101,8 +103,9 @@ def stream(
         raise ConfigError(f"There is no representation {representation!r}; choose one of {names}.")
     if unit not in UNITS:
         raise ConfigError(f"There is no unit {unit!r}; choose one of {', '.join(UNITS)}.")
-    for index, path in enumerate([paths] if isinstance(paths, str | Path) else paths):
-        yield _read_capture(Path(path), index, REPRESENTATIONS[representation], unit, strict, progress)
+    found = find([paths] if isinstance(paths, str | Path) else list(paths))
+    for index in range(len(found)):
+        yield _read_capture(found, index, REPRESENTATIONS[representation], unit, strict, progress)
 
 
 def concatenate(parts: list[Sessions]) -> Sessions:
@@ -116,18 +119,20 @@ def concatenate(parts: list[Sessions]) -> Sessions:
         **{name: np.concatenate([getattr(part, name) for part in parts]) for name in columns},
         drops=dict(sum((Counter(part.drops) for part in parts), Counter())),
         packets_read=sum(part.packets_read for part in parts),
+        paths=parts[0].paths,
         warnings=[warning for part in parts for warning in part.warnings],
     )
 
 
 def _read_capture(
-    path: Path,
+    paths: list[str],
     index: int,
     representation: Representation,
     unit: str,
     strict: bool,
     progress: Callable[[int, int], None] | None,
 ) -> Sessions:
+    path = paths[index]
     table = SessionTable(representation, unit, _most_sessions(path))
     drops: Counter[str] = Counter()
     reader = Reader(path, strict)
@@ -138,8 +143,8 @@ def _read_capture(
         drops.update(unused)
         table.add(block, found)
         if progress:
-            progress(len(block), reader.offset - reported_bytes)
-            reported_bytes = reader.offset
+            progress(len(block), reader.position - reported_bytes)
+            reported_bytes = reader.position
     if not packets_read:
         reason = reader.warning or f"{path}: holds no packet; capture again."
         if strict:
@@ -159,10 +164,11 @@ def _read_capture(
         capture=np.full(len(columns["key"]), index, np.int64),
         drops=dict(drops),
         packets_read=packets_read,
+        paths=paths,
         warnings=[reader.warning] if reader.warning else [],
     )
 
 
-def _most_sessions(path: Path) -> int:
-    """No capture of this size has more sessions: a packet takes a record header and at least 28 bytes."""
-    return path.stat().st_size // 44 if path.is_file() else 0
+def _most_sessions(path: str) -> int:
+    """No capture of this size has more sessions, if it is not compressed: a packet takes at least 44 bytes."""
+    return Path(path).stat().st_size // 44 if Path(path).is_file() else 0

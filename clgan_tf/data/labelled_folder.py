@@ -1,12 +1,12 @@
 """A folder of one's own captures: root/CLASS/*.pcap* with labels, root/unlabelled/ without."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from clgan_tf import capture, progress
+from clgan_tf.capture.sources import is_capture
 from clgan_tf.data.examples import UNLABELLED, Examples
 from clgan_tf.errors import DataError
 
@@ -34,20 +34,18 @@ def find_captures(root: Path) -> tuple[dict[str, list[Path]], list[str]]:
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; --source must hold one folder of captures per class.")
     folders = sorted(folder for folder in root.iterdir() if folder.is_dir() and not folder.name.startswith("."))
-    captures = {folder.name: sorted(_captures_in(folder)) for folder in folders}
+    captures = {folder.name: sorted(path for path in folder.iterdir() if _is_capture(path)) for folder in folders}
     for name, paths in captures.items():
         if not paths:
-            raise DataError(f"{root / name}: no *.pcap, *.pcapng or *.cap file; add captures or remove the folder.")
+            raise DataError(f"{root / name}: no capture file; add captures or remove the folder.")
     class_names = [name for name in captures if name != UNLABELLED_FOLDER]
     if len(class_names) < 2:
         raise DataError(f"{root}: {len(class_names)} class folders; a classifier needs at least 2.")
     return captures, class_names
 
 
-def _captures_in(folder: Path) -> Iterator[Path]:
-    for path in folder.iterdir():
-        if path.is_file() and path.suffix.startswith((".pcap", ".cap")):
-            yield path
+def _is_capture(path: Path) -> bool:
+    return path.is_file() and is_capture(path)
 
 
 def read(root: Path, representation: str, unit: str, strict: bool) -> tuple[Examples, list[str], list[CaptureReport]]:

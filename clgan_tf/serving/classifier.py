@@ -54,7 +54,7 @@ class Classifier:
         Raises:
           CaptureError: see clgan_tf.capture.stream.
         """
-        paths = [Path(captures)] if isinstance(captures, str | Path) else [Path(path) for path in captures]
+        paths = [captures] if isinstance(captures, str | Path) else list(captures)
         self.drops, self.warnings = {}, []
         for sessions in capture.stream(paths, self.head.representation, self.head.unit, strict):
             for reason, count in sessions.drops.items():
@@ -62,7 +62,7 @@ class Classifier:
             self.warnings += sessions.warnings
             probabilities = self.predict_bytes(sessions.images)
             for row in range(len(sessions)):
-                yield self._row(sessions, row, probabilities[row], str(paths[int(sessions.capture[row])]))
+                yield self._row(sessions, row, probabilities[row], sessions.paths[int(sessions.capture[row])])
 
     def _row(self, sessions: capture.Sessions, row: int, probabilities: np.ndarray, path: str) -> dict[str, Any]:
         source, source_port, destination, destination_port = sessions.endpoints(row)

@@ -80,13 +80,16 @@ def test_duplicates_and_conflicts_are_counted_by_capture(tmp_path):
     [
         ({}, "no such folder"),
         ({"a/1.pcap": 5}, "1 class folders; a classifier needs at least 2"),
-        ({"a/1.pcap": 5, "b/readme.txt": 5}, "no *.pcap, *.pcapng or *.cap file"),
+        ({"a/1.pcap": 5, "b/readme.txt": 5}, "no capture file"),
         ({"a/1.pcap": 30, "b/1.pcap": 1}, "Class b has no session in the"),
     ],
 )
 def test_a_folder_that_cannot_be_used_is_one_sentence_and_nothing_is_written(tmp_path, files, words):
     for number, (name, count) in enumerate(files.items()):
-        udp_capture(tmp_path / "source", name, [bytes([number, n]) for n in range(count)])
+        if name.endswith(".txt"):
+            p.write(tmp_path / "source" / name, b"no capture")
+        else:
+            udp_capture(tmp_path / "source", name, [bytes([number, n]) for n in range(count)])
     with pytest.raises(DataError) as error:
         prepare(prepare_config(tmp_path / "source", tmp_path / "data", representation="l7"))
     assert words in str(error.value)

@@ -1,0 +1,79 @@
+import gzip
+import io
+import lzma
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from clgan_tf import capture
+from clgan_tf.capture.sources import find, zstd
+from clgan_tf.errors import CaptureError
+from tests import packets as p
+
+CAPTURE = p.pcap([p.ipv4(p.udp(bytes([n]) * 50, 1000 + n)) for n in range(50)], 101)
+PACKS = {"gzip": gzip.compress, "zstd": zstd.compress, "xz": lzma.compress}
+
+
+@pytest.mark.parametrize("pack", PACKS)
+@pytest.mark.parametrize("data", [CAPTURE, p.section() + p.interface(101) + p.enhanced(p.ipv4(p.udp(b"x")))])
+def test_compressed_captures_whatever_their_name(tmp_path, pack, data):
+    plain = capture.load(p.write(tmp_path / "plain", data))
+    packed = capture.load(p.write(tmp_path / "packed.pcap", PACKS[pack](data)))
+    assert np.array_equal(plain.images, packed.images)
+    assert np.array_equal(plain.key, packed.key)
+
+
+@pytest.mark.parametrize("pack", PACKS)
+def test_a_damaged_stream_is_our_error(tmp_path, pack):
+    data = PACKS[pack](np.random.default_rng(0).bytes(3000))
+    whole = PACKS[pack](CAPTURE)
+    for broken in (whole[:-9], whole[:20] + b"\xff" * 9 + whole[29:], data):
+        path = p.write(tmp_path / "a.pcap", broken)
+        with pytest.raises(CaptureError, match=r"damaged|neither pcap nor pcapng|ends inside|holds no|is empty|claims"):
+            capture.load(path)
+
+
+def test_from_a_pipe(tmp_path, monkeypatch):
+    class Unseekable(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+        def tell(self) -> int:
+            raise OSError("a pipe has no position")
+
+    class Standard:
+        buffer = io.BufferedReader(Unseekable(gzip.compress(CAPTURE)))
+
+    monkeypatch.setattr(sys, "stdin", Standard)
+    assert len(capture.load("-")) == 50
+    code = "from clgan_tf import capture; print(len(capture.load('-')))"
+    done = subprocess.run([sys.executable, "-c", code], input=CAPTURE, capture_output=True, check=True)
+    assert done.stdout.strip() == b"50"
+
+
+def test_folders_and_patterns(tmp_path):
+    for name in ("b/2.pcap", "a/1.pcap.gz", "a/no_suffix"):
+        p.write(tmp_path / name, gzip.compress(CAPTURE) if name.endswith("gz") else CAPTURE)
+    p.write(tmp_path / "a/notes.txt", b"no capture")
+    names = ["a/1.pcap.gz", "a/no_suffix", "b/2.pcap"]
+    assert find([tmp_path]) == [str(tmp_path / name) for name in names]
+    assert find([f"{tmp_path}/*/*.pcap*"]) == [str(tmp_path / name) for name in (names[0], names[2])]
+    sessions = capture.load(tmp_path)
+    assert sessions.paths == find([tmp_path])
+    assert np.bincount(sessions.capture).tolist() == [50, 50, 50]
+
+
+def test_what_is_only_named_like_a_capture_is_refused_not_left_out(tmp_path):
+    p.write(tmp_path / "good.pcap", CAPTURE)
+    p.write(tmp_path / "worse.pcap", b"nothing of the kind")
+    with pytest.raises(CaptureError, match=r"worse\.pcap"):
+        capture.load(tmp_path)
+
+
+def test_nothing_found_is_said(tmp_path):
+    with pytest.raises(CaptureError, match="no capture in this folder"):
+        find([tmp_path])
+    with pytest.raises(CaptureError, match="no file matches"):
+        find([f"{tmp_path}/*.pcap"])

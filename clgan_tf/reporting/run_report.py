@@ -44,7 +44,7 @@ def report(runs: list[Path]) -> str:
         seeds = ", ".join(str(entry["seeds"]["run"]) for entry in results)
         minutes = np.mean([entry["seconds"] for entry in results]) / 60
         lines = [
-            f"## {Path(results[0]['settings']['dataset']).name}",
+            f"## {results[0]['data']['source_kind']}, {results[0]['data']['representation']}",
             "",
             circumstances(results[0]),
             f"Seeds {seeds}; {minutes:.1f} minutes a run on {results[0]['environment']['cores']} cores.",

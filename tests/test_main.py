@@ -162,9 +162,15 @@ def test_a_shard_damaged_after_preparing_stops_training_with_its_name(capsys, pr
     target = tmp_path / "data"
     shutil.copytree(prepared.directory, target)
     shard = target / prepared.description.shards["unlabelled"][0]
-    shard.write_bytes(shard.read_bytes()[:-7])
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:-7])
     flags = [*train_flags(prepared, tmp_path / "run"), f"--dataset={target}"]
     assert main(flags) == 1
+    message = capsys.readouterr().err.strip().splitlines()[-1]
+    assert message.startswith(f"clgan-tf: {shard}: at offset ")
+    assert "a record is truncated" in message
+    shard.write_bytes(whole[:300] + bytes([whole[300] ^ 1]) + whole[301:])
+    assert main([*flags, "--overwrite"]) == 1
     message = capsys.readouterr().err.strip().splitlines()[-1]
     assert message.startswith(f"clgan-tf: {shard}: a record is truncated or corrupt")
 

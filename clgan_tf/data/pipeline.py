@@ -82,8 +82,12 @@ def unlabelled(dataset: Dataset, labelled_sessions: np.ndarray) -> tf.data.Datas
     def hidden(batch: dict[str, tf.Tensor]) -> tf.Tensor:
         return tf.boolean_mask(batch["image"], shown.lookup(batch["session"]) == 0)
 
-    paths = [str(path) for split in ("train", "unlabelled") for path in dataset.paths(split)]
-    stream = tf.data.TFRecordDataset(paths).batch(1024).map(tfrecord.parse).map(hidden).unbatch()
+    paths = [path for split in ("train", "unlabelled") for path in dataset.paths(split)]
+    for path in paths:
+        tfrecord.check_lengths(path)
+    stream = (
+        tf.data.TFRecordDataset([str(path) for path in paths]).batch(1024).map(tfrecord.parse).map(hidden).unbatch()
+    )
     sizes = dataset.description.sizes
     return stream.cache() if sizes["train"] + sizes["unlabelled"] <= MAX_CACHED_EXAMPLES else stream
 

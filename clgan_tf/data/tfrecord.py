@@ -4,6 +4,7 @@ A record is a tf.train.Example with `image` (784 bytes, row by row), `label` (in
 `capture` (UTF-8), `session` (UTF-8) and `num_bytes` (int64).
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ FEATURES = {
     "num_bytes": tf.io.FixedLenFeature([], tf.int64),
 }
 IMAGE_BYTES = 784
+MAX_RECORD_BYTES = 1 << 16  # an image, two short strings and two numbers; paths have at most 4,096 bytes
 EXAMPLES_PER_SHARD = 20_000  # about 17 MB
 
 
@@ -94,12 +96,41 @@ def check(paths: list[Path]) -> None:
         pass
 
 
+def check_lengths(path: Path) -> None:
+    """Walks a shard's records by their lengths alone: TensorFlow allocates whatever a record claims.
+
+    Each record is a length (uint64, little-endian), 4 bytes of checksum, the data, and 4 more bytes.
+
+    Raises:
+      DataError: the shard is missing, ends inside a record, or a record claims more than MAX_RECORD_BYTES.
+    """
+    try:
+        with open(path, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            offset = 0
+            while offset < size:
+                file.seek(offset)
+                head = file.read(12)
+                length = int.from_bytes(head[:8], "little")
+                if len(head) == 12 and length > MAX_RECORD_BYTES:
+                    raise DataError(
+                        f"{path}: at offset {offset}: a record is corrupt: it claims {length} bytes; "
+                        "run --mode=prepare --overwrite."
+                    )
+                if len(head) < 12 or offset + 16 + length > size:
+                    raise DataError(
+                        f"{path}: at offset {offset}: a record is truncated; run --mode=prepare --overwrite."
+                    )
+                offset += 16 + length
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: this shard is missing; run --mode=prepare --overwrite.") from error
+
+
 def _batches(paths: list[Path]) -> Iterator[dict[str, np.ndarray]]:
     for path in paths:
+        check_lengths(path)
         try:
             yield from tf.data.TFRecordDataset([str(path)]).batch(1024).map(parse).as_numpy_iterator()
-        except tf.errors.NotFoundError as error:
-            raise DataError(f"{path}: this shard is missing; run --mode=prepare --overwrite.") from error
         except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
             reason = error.message.split("\n")[0].split(" [Op")[0][:200]
             raise DataError(

@@ -115,7 +115,7 @@ def damaged(prepared, tmp_path):
     return open_dataset(target)
 
 
-@pytest.mark.parametrize("damage", ["truncate", "flip", "remove", "fewer", "short_image", "no_example"])
+@pytest.mark.parametrize("damage", ["truncate", "flip", "huge", "remove", "fewer", "short_image", "no_example"])
 def test_a_damaged_shard_names_its_file_and_the_remedy(prepared, tmp_path, damage):
     dataset = damaged(prepared, tmp_path)
     shard = dataset.paths("test")[0]
@@ -124,6 +124,8 @@ def test_a_damaged_shard_names_its_file_and_the_remedy(prepared, tmp_path, damag
         shard.write_bytes(data[:-5])
     elif damage == "flip":
         shard.write_bytes(data[:500] + bytes([data[500] ^ 1]) + data[501:])
+    elif damage == "huge":
+        shard.write_bytes((2**60).to_bytes(8, "little") + data[8:])
     elif damage == "remove":
         shard.unlink()
     else:

@@ -1,15 +1,19 @@
 """Checks a .keras file before Keras reads it: is it ours, is it bounded, does it name only what we ship?"""
 
+import io
 import json
 import zipfile
 from pathlib import Path
 from typing import Any
+
+import h5py
 
 from clgan_tf.errors import ModelFileError
 
 MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
 MAX_JSON_BYTES = 8 << 20
 MAX_WEIGHTS_BYTES = 256 << 20
+MAX_GROUPS = 10_000
 HEAD = ("clgan_tf.models.classifier", "ClassProbabilities", "clgan_tf>ClassProbabilities")
 LAYERS = {
     *("Add", "Bidirectional", "Conv1D", "Dense", "Dropout", "GlobalAveragePooling1D", "InputLayer", "LSTM"),
@@ -39,6 +43,7 @@ def check(path: Path) -> None:
             if sizes["model.weights.h5"] > MAX_WEIGHTS_BYTES or sizes["config.json"] > MAX_JSON_BYTES:
                 raise _not_ours(path, "it is larger than any classifier")
             config = json.loads(archive.read("config.json"))
+            weights = archive.read("model.weights.h5")
     except FileNotFoundError as error:
         raise ModelFileError(f"{path}: no such file; make it with --mode=train.") from error
     except OSError as error:
@@ -51,6 +56,29 @@ def check(path: Path) -> None:
             raise _not_ours(path, f"it names {module}.{class_name}, which no classifier of ours has")
     if named.count(HEAD) != 1:
         raise _not_ours(path, "it has no class names")
+    _check_weights(path, weights)
+
+
+def _check_weights(path: Path, weights: bytes) -> None:
+    """Passes an HDF5 file of plain arrays that fit into memory: a few bytes can claim terabytes or name other files."""
+    try:
+        with h5py.File(io.BytesIO(weights), "r") as file:
+            total, seen, waiting = 0, 0, [file]
+            while waiting:
+                group = waiting.pop()
+                seen += 1  # hard links may run in a circle
+                for name in group:
+                    item = group[name] if isinstance(group.get(name, getlink=True), h5py.HardLink) else None
+                    if isinstance(item, h5py.Group):
+                        waiting.append(item)
+                    elif isinstance(item, h5py.Dataset) and not item.external and not item.is_virtual:
+                        total += item.nbytes
+                    else:
+                        raise _not_ours(path, f"its weight {name} lies outside the file")
+                if total > MAX_WEIGHTS_BYTES or seen > MAX_GROUPS:
+                    raise _not_ours(path, "its weights are larger than any classifier's")
+    except (OSError, KeyError, RuntimeError) as error:
+        raise ModelFileError(f"{path}: this classifier is damaged ({error}); train it again.") from error
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:

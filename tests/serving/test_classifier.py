@@ -4,6 +4,7 @@ import json
 import shutil
 import zipfile
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -129,6 +130,29 @@ def test_a_file_that_is_not_our_classifier(finished_run, demo_corpus, tmp_path, 
     printed = capsys.readouterr()
     assert printed.err.count("\n") == 1
     assert printed.out == ""
+
+
+@pytest.mark.parametrize(
+    ("add", "words"),
+    [
+        (lambda file: file.create_dataset("x", (2**50,), "f4", chunks=(1024,)), "larger than any classifier's"),
+        (lambda file: file.__setitem__("x", h5py.ExternalLink("/etc/passwd", "/")), "lies outside the file"),
+        (lambda file: file.__setitem__("x", h5py.SoftLink("/")), "lies outside the file"),
+        (lambda file: file.__setitem__("x", file["/"]), "larger than any classifier's"),
+        (lambda file: file.create_dataset("x", (4,), "u1", external=[("/etc/passwd", 0, 4)]), "lies outside the file"),
+    ],
+)
+def test_weights_that_claim_terabytes_or_name_other_files(finished_run, tmp_path, add, words):
+    def change(members: dict[str, bytes]) -> dict[str, bytes]:
+        buffer = io.BytesIO(members["model.weights.h5"])
+        with h5py.File(buffer, "r+") as file:
+            add(file)
+        return {**members, "model.weights.h5": buffer.getvalue()}
+
+    path = tmp_path / "hostile.keras"
+    rewritten(finished_run / "classifier.keras", path, change)
+    with pytest.raises(ModelFileError, match=words):
+        serving.load(path)
 
 
 def test_any_other_keras_model_or_file_is_refused(tmp_path):

@@ -11,16 +11,17 @@ from clgan_tf import config, evaluation, serving
 from clgan_tf.data import prepare
 from clgan_tf.data.dataset import Dataset, open_dataset
 from clgan_tf.errors import DataError
-from clgan_tf.files import read_json
 from clgan_tf.reporting import run_report as side_by_side
 from clgan_tf.reporting.results import write_results
 from clgan_tf.reporting.tables import circumstances, classes_table, systems_table
-from clgan_tf.run_directory import RunDirectory
+from clgan_tf.run_directory import RunDirectory, read_metrics
 from clgan_tf.training.run import Trained, train
 
 
 def run_prepare(settings: config.PrepareConfig) -> Dataset:
-    """Makes the data set and prints its table."""
+    """Makes the data set and prints its table; a resumed run keeps the data set it has."""
+    if settings.resume and settings.dataset.exists():
+        return _matching(open_dataset(settings.dataset), settings)
     dataset = prepare.prepare(settings)
     print(prepare.table(dataset))
     return dataset
@@ -28,41 +29,70 @@ def run_prepare(settings: config.PrepareConfig) -> Dataset:
 
 def run_train(settings: config.TrainConfig, source: config.PrepareConfig | None, flagfile_text: str) -> None:
     """Prepares the data if need be, trains, reads the test split once and prints the systems side by side."""
-    if settings.dataset.exists() or source is None:
+    if settings.resume and RunDirectory(settings.run_dir).metrics.exists():
+        print(f"{settings.run_dir} is finished: there is nothing to resume.")
+        return
+    if source is None:
         dataset = open_dataset(settings.dataset)
+    elif settings.dataset.exists():
+        dataset = _matching(open_dataset(settings.dataset), source)
     else:
         dataset = run_prepare(source)
     trained = train(settings, dataset, flagfile_text)
-    _evaluate(trained, dataset)
+    _evaluate(trained, dataset, trained.run)
+
+
+def _matching(dataset: Dataset, source: config.PrepareConfig) -> Dataset:
+    """The data set, if it was prepared as the flags say. Raises DataError where it was not."""
+    description = dataset.description
+    for flag, found, wanted in (
+        ("source_kind", description.source_kind, source.source_kind),
+        ("representation", description.representation, source.representation),
+        ("unit", description.unit, source.unit),
+        ("split_seed", description.split["seed"], source.seed),
+        ("test_fraction", description.split.get("test_fraction"), source.test_fraction),
+        ("validation_fraction", description.split.get("validation_fraction"), source.validation_fraction),
+    ):
+        if found != wanted:
+            raise DataError(
+                f"{dataset.directory} was prepared with --{flag}={found}, not {wanted}; give another --dataset, "
+                "or leave --source out to use it as it is."
+            )
+    return dataset
 
 
 def run_evaluate(settings: config.EvaluateConfig) -> None:
-    """Scores the run's saved classifier on a data set's test split."""
+    """Scores the run's saved classifier on a data set's test split.
+
+    On the run's own data set the run's files are written again; for another one they go to a folder
+    `evaluations/FINGERPRINT` in the run directory.
+    """
     run = RunDirectory(settings.run_dir)
     classifier = serving.load(run.classifier)
     dataset = open_dataset(settings.dataset)
-    description = dataset.description
-    head = classifier.head
-    if (description.class_names, description.representation) != (head.class_names, head.representation):
-        raise DataError(
-            f"{settings.dataset} has {description.representation} images of {', '.join(description.class_names)}; "
-            f"{run.classifier} takes {head.representation} of {', '.join(head.class_names)}."
-        )
-    earlier = read_json(run.metrics)
+    description, head = dataset.description, classifier.head
+    has, takes = (
+        f"{one.representation} v{one.representation_version} {one.unit}s of {', '.join(one.class_names)}"
+        for one in (description, head)
+    )
+    if has != takes:
+        raise DataError(f"{settings.dataset} has {has}; {run.classifier} takes {takes}.")
+    earlier = read_metrics(run.metrics)
+    name = next(iter(earlier["systems"]))
     if earlier["data"]["fingerprint"] == description.fingerprint:
         print(f"{run.path} was evaluated on this test split before; the scores below are the same reading again.")
-    facts = {**earlier, "data": description.facts()}
-    name = next(iter(earlier["systems"]))
+    else:
+        run = RunDirectory(run.path / "evaluations" / description.fingerprint[:16])
+        earlier["systems"] = {}
     systems = {name: lambda images: np.argmax(classifier.predict_bytes(images), axis=1)}
-    _evaluate(Trained(run, systems, facts), dataset)
+    _evaluate(Trained(run, systems, {**earlier, "data": description.facts()}), dataset, RunDirectory(settings.run_dir))
 
 
-def _evaluate(trained: Trained, dataset: Dataset) -> None:
+def _evaluate(trained: Trained, dataset: Dataset, classifier_run: RunDirectory) -> None:
     test = dataset.read("test")
     scores = evaluation.evaluate(trained.systems, test, dataset.description.class_names)
-    earlier = trained.facts.get("systems", {})
-    same_data = trained.facts["data"]["fingerprint"] == dataset.description.fingerprint
-    metrics = {"systems": {**(earlier if same_data else {}), **scores}, **_without(trained.facts, "systems")}
+    facts = dict(trained.facts)
+    metrics = {"systems": {**facts.pop("systems", {}), **scores}, **facts}
     write_results(trained.run, metrics)
     print(circumstances(metrics))
     print()
@@ -72,11 +102,7 @@ def _evaluate(trained: Trained, dataset: Dataset) -> None:
     print()
     print(f"Confusion matrix: {trained.run.path / 'confusion_matrix.png'} (and .csv)")
     print(f"TensorBoard: tensorboard --logdir={trained.run.tensorboard}")
-    print(f"Classifier: {trained.run.classifier}")
-
-
-def _without(values: dict, name: str) -> dict:
-    return {key: value for key, value in values.items() if key != name}
+    print(f"Classifier: {classifier_run.classifier}")
 
 
 def run_classify(settings: config.ClassifyConfig) -> None:

@@ -13,10 +13,13 @@ from clgan_tf.capture import REPRESENTATIONS, UNITS
 from clgan_tf.errors import ConfigError
 
 MODES = ("prepare", "train", "evaluate", "classify", "report")
-SOURCE_KINDS = ("captures", "demo", "iscx_vpn_nonvpn_2016", "ustc_tfc2016")
+PUBLISHED = ("iscx_vpn_nonvpn_2016", "ustc_tfc2016")
+SOURCE_KINDS = ("captures", "demo", *PUBLISHED)
 MODELS = ("clgan", "clgan_cross_attention")
 GENERATOR_LOSSES = ("feature_matching", "non_saturating")
 LABEL_UNITS = ("total", "per_class", "fraction")
+MAX_SEED = 2**32 - 1  # NumPy's
+FLAGFILE_HEAD = "# Made by clgan_tf; repeats the run in"
 BASELINES = ("supervised", "random_forest")
 
 GROUPS: dict[str, list[str]] = {
@@ -54,8 +57,8 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     def number(name: str, default: float, text: str, lower: float, upper: float | None = None) -> None:
         define(flags.FloatParser(lower, upper), name, default, text)
 
-    def integer(name: str, default: int, text: str, lower: int) -> None:
-        define(flags.IntegerParser(lower), name, default, text)
+    def integer(name: str, default: int, text: str, lower: int, upper: int | None = None) -> None:
+        define(flags.IntegerParser(lower, upper), name, default, text)
 
     def several(name: str, default: str, text: str) -> None:
         flags.DEFINE_list(name, default, text, values)
@@ -70,15 +73,15 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     choice("unit", "session", UNITS, "Both directions of a 5-tuple together, or each as a flow.")
     number("test_fraction", 0.2, "Share of every class for the test split, where none is published.", 0.01, 0.9)
     number("validation_fraction", 0.1, "Share of every class's remaining sessions for validation.", 0.01, 0.9)
-    integer("split_seed", 0, "Seed of the splits and of demo traffic.", 0)
+    integer("split_seed", 0, "Seed of the splits and of demo traffic.", 0, MAX_SEED)
     boolean("strict", "Stop at damage inside a capture; --nostrict keeps what came before it.", True)
 
     string("run_dir", "", "Directory of one run: settings, logs, checkpoints, classifier, figures.")
-    boolean("resume", "Continue the interrupted run in --run_dir.")
+    boolean("resume", "Continue the interrupted run in --run_dir; --overwrite then does nothing.")
     choice("model", "clgan", MODELS, "The network: the paper's section 2.2, or its section 2.1 variant.")
     number("labels", 1000, "How many training sessions show their label, in --labels_unit.", 0)
     choice("labels_unit", "total", LABEL_UNITS, "Unit of --labels.")
-    integer("seed", 0, "Seed of the choice of labels, the weights, the noise and the order of batches.", 0)
+    integer("seed", 0, "Seed of the choice of labels, the weights, the noise and the order of batches.", 0, MAX_SEED)
     integer("batch_size", 256, "Rows of each kind (labelled, unlabelled, generated) in one step.", 2)
     integer("pretraining_epochs", 20, "Epochs of phase 1 over the unlabelled sessions; 0 leaves it out.", 0)
     number("learning_rate", 2e-4, "Of both networks' Adam in phase 1.", 0, 1)
@@ -108,7 +111,7 @@ def parse(values: flags.FlagValues, arguments: list[str]) -> list[str]:
             raise ConfigError(" ".join(str(error).split())) from error
         name, value = found.groups()
         raise ConfigError(f"--{name} takes {_allowed(values[name])}, not {value!r}.") from error
-    except flags.Error as error:
+    except (flags.Error, UnicodeDecodeError) as error:
         raise ConfigError(" ".join(str(error).removeprefix("ERROR:: ").split())) from error
 
 
@@ -179,10 +182,10 @@ def flagfile_text(values: flags.FlagValues = flags.FLAGS) -> str:
 
 
 def resolved_flagfile(path: Path, values: flags.FlagValues = flags.FLAGS) -> str:
-    """`flagfile_text` for a run directory: the modes of the run without `--resume` and `--overwrite`."""
-    drop = ("--resume", "--overwrite")
-    kept = [line for line in flagfile_text(values).splitlines() if line not in drop]
-    return f"# Made by clgan_tf; repeats the run in {path} (give another --run_dir).\n" + "\n".join(kept) + "\n"
+    """`flagfile_text` for a run directory: it trains again, without `--resume` and `--overwrite`."""
+    replaced = ("--resume", "--overwrite", "--mode=")
+    kept = [line for line in flagfile_text(values).splitlines() if not line.startswith(replaced)]
+    return f"{FLAGFILE_HEAD} {path} (give another --run_dir).\n--mode=train\n" + "\n".join(kept) + "\n"
 
 
 @dataclass(frozen=True)
@@ -199,6 +202,11 @@ class PrepareConfig:
     seed: int
     strict: bool
     overwrite: bool
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        if self.unit != "session" and self.source_kind in PUBLISHED:
+            raise ConfigError(f"--unit={self.unit}: {self.source_kind} was published as sessions; leave --unit out.")
 
 
 @dataclass(frozen=True)
@@ -223,6 +231,8 @@ class TrainConfig:
     baselines: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        if not math.isfinite(self.labels):
+            raise ConfigError(f"--labels must be a number, not {self.labels:g}.")
         if self.labels_unit == "fraction" and not 0 < self.labels <= 1:
             raise ConfigError(f"--labels must lie in (0, 1] with --labels_unit=fraction, not {self.labels:g}.")
         if self.labels_unit != "fraction" and (self.labels < 1 or self.labels != math.floor(self.labels)):
@@ -235,8 +245,9 @@ class TrainConfig:
         for name in self.baselines:
             if name not in BASELINES:
                 raise ConfigError(f"--baselines takes {', '.join(BASELINES)}, not {name!r}.")
-        if self.resume and self.overwrite:
-            raise ConfigError("--resume continues a run and --overwrite replaces it; give one of them.")
+        run, data = self.run_dir.resolve(), self.dataset.resolve()
+        if run == data or run in data.parents or data in run.parents:
+            raise ConfigError(f"--run_dir={self.run_dir} and --dataset={self.dataset} must not lie in each other.")
 
 
 @dataclass(frozen=True)
@@ -268,6 +279,10 @@ class ReportConfig:
     runs: tuple[str, ...]
     output: str
 
+    def __post_init__(self) -> None:
+        if self.output != "-" and Path(self.output).suffix != ".md":
+            raise ConfigError(f"--output of a report must end in .md, or be -, not {self.output!r}.")
+
 
 Settings = TypeVar("Settings", PrepareConfig, TrainConfig)
 
@@ -285,13 +300,15 @@ def modes(values: flags.FlagValues) -> list[str]:
 def prepare_config(values: flags.FlagValues) -> PrepareConfig:
     """Raises ConfigError where a flag that prepare needs is missing."""
     given = {name: _path(values, name, "prepare") for name in ("source", "dataset")}
-    return _from_flags(PrepareConfig, values, **given, seed=values.split_seed)
+    overwrite = values.overwrite and not values.resume
+    return _from_flags(PrepareConfig, values, **given, seed=values.split_seed, overwrite=overwrite)
 
 
 def train_config(values: flags.FlagValues) -> TrainConfig:
     """Raises ConfigError where a flag that train needs is missing or does not fit another."""
     given = {name: _path(values, name, "train") for name in ("dataset", "run_dir")}
-    return _from_flags(TrainConfig, values, **given, baselines=tuple(values.baselines))
+    overwrite = values.overwrite and not values.resume
+    return _from_flags(TrainConfig, values, **given, baselines=tuple(values.baselines), overwrite=overwrite)
 
 
 def evaluate_config(values: flags.FlagValues) -> EvaluateConfig:
@@ -332,7 +349,10 @@ def _path(values: flags.FlagValues, name: str, mode: str) -> Path:
 
 def _expanded(name: str, value: str) -> Path:
     """`value` with ~ and environment variables replaced."""
-    expanded = os.path.expandvars(Path(value).expanduser())
+    try:
+        expanded = os.path.expandvars(Path(value).expanduser())
+    except RuntimeError as error:
+        raise ConfigError(f"--{name}={value} names a home directory that is not there; give a path.") from error
     if "$" in expanded:
         raise ConfigError(f"--{name}={value} names an environment variable that is not set; set it or give a path.")
     return Path(expanded)

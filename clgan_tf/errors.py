@@ -17,5 +17,9 @@ class DataError(UserError):
     """A published idx file, a prepared data set or a TFRecord shard cannot be used."""
 
 
+class TrainingError(UserError):
+    """A training cannot go on with the settings it was given."""
+
+
 class ModelFileError(UserError):
     """A saved classifier or training state cannot be used."""

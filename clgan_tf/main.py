@@ -28,13 +28,16 @@ def main(arguments: list[str] | None = None) -> int:
         rest = config.parse(values, arguments)
         if rest:
             raise config.ConfigError(f"{rest[0]} is no flag; every setting begins with --.")
-        for mode in config.modes(values):
-            _run(mode, values)
+        # All settings are read before any work, so that a wrong flag is told at once.
+        settings = {mode: SETTINGS[mode](values) for mode in config.modes(values)}
+        for mode, value in settings.items():
+            _run(mode, value, values)
     except UserError as error:
         print(f"clgan-tf: {error}", file=sys.stderr)
         return 2 if isinstance(error, config.ConfigError) else 1
     except KeyboardInterrupt:
-        print("clgan-tf: stopped. A training run continues with the same flags and --resume.", file=sys.stderr)
+        hint = " The training continues with the same flags and --resume." if "train" in values.mode else ""
+        print(f"clgan-tf: stopped.{hint}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # The reader of standard output has seen enough.
         sys.stderr.close()
@@ -56,8 +59,7 @@ SETTINGS: dict[str, Callable[[flags.FlagValues], Any]] = {
 }
 
 
-def _run(mode: str, values: flags.FlagValues) -> None:
-    settings = SETTINGS[mode](values)  # before TensorFlow, so that a wrong flag is told at once
+def _run(mode: str, settings: Any, values: flags.FlagValues) -> None:
     import_tensorflow()
     from clgan_tf import commands
 

@@ -3,17 +3,19 @@
 import json
 import os
 import platform
+import shutil
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from clgan_tf import __version__
-from clgan_tf.config import TrainConfig
-from clgan_tf.errors import ConfigError, ModelFileError
-from clgan_tf.files import claim_directory, write_json, written_aside
+from clgan_tf.config import FLAGFILE_HEAD, TrainConfig
+from clgan_tf.errors import ConfigError, DataError
+from clgan_tf.files import Marker, check_free, move_away, read_json, write_json, written_aside
 
 FLAGFILE = "run.flags"
+MARKER = Marker(FLAGFILE, FLAGFILE_HEAD)
 
 
 @dataclass(frozen=True)
@@ -94,19 +96,18 @@ def open_run(config: TrainConfig, flagfile_text: str) -> RunDirectory:
     if config.resume:
         if not run.config.exists():
             raise ConfigError(f"--resume: {run.path} holds no {run.config.name}; start the run without --resume.")
-        try:
-            earlier = json.loads(run.config.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ModelFileError(f"{run.config}: not JSON ({error}); start the run anew.") from error
+        earlier = read_json(run.config)
         for name, value in current.items():
-            if earlier.get(name) != value:
+            # Directories may have moved; the data's fingerprint is compared by who reads it.
+            if name not in ("run_dir", "dataset") and earlier.get(name) != value:
                 raise ConfigError(f"--resume: the run has --{name}={earlier.get(name)}, not {value}; use its flagfile.")
-        if run.metrics.exists():
-            raise ConfigError(f"--resume: {run.path} is finished; evaluate it, or start another --run_dir.")
         return run
     if run.path.exists() and not config.overwrite:
         raise ConfigError(f"{run.path} exists; pass --resume to continue it or --overwrite to replace it.")
-    claim_directory(run.path, config.overwrite, FLAGFILE)
+    check_free(run.path, config.overwrite, MARKER)
+    replaced = move_away(run.path.resolve())
+    if replaced:
+        shutil.rmtree(replaced)
     run.state.parent.mkdir(parents=True)
     with written_aside(run.flagfile) as aside:
         aside.write_text(flagfile_text, encoding="utf-8")
@@ -143,3 +144,27 @@ def settings(config: TrainConfig) -> dict[str, Any]:
         name: str(value) if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value
         for name, value in values.items()
     }
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """A run's metrics.json.
+
+    Raises:
+      DataError: it is missing, not JSON, or lacks what clgan_tf writes.
+    """
+    metrics = read_json(path)
+    expected = ("systems", "data", "labels", "seeds", "settings", "environment")
+    if not all(isinstance(metrics.get(name), dict) and metrics[name] for name in expected):
+        raise DataError(f"{path}: was not written by clgan_tf or is damaged; train or evaluate the run again.")
+    return metrics
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The epochs of metrics.jsonl; a last line that a crash has torn is left out, a missing file is empty."""
+    rows = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            break
+    return [row for row in rows if isinstance(row, dict) and {"phase", "epoch"} <= set(row)]

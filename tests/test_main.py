@@ -58,7 +58,16 @@ def test_help_groups_every_flag_by_mode(capsys):
         (["--dataset=d", "--run_dir=r", "--labels=3", "--labels_unit=fraction"], "--labels must lie in (0, 1]"),
         (["--dataset=d", "--run_dir=r", "--baselines=svm"], "--baselines takes supervised, random_forest, not 'svm'"),
         (["--dataset=d", "--run_dir=r", "--learning_rate=0"], "--learning_rate must be above 0"),
-        (["--dataset=d", "--run_dir=r", "--resume", "--overwrite"], "give one of them"),
+        (["--dataset=d", "--run_dir=d/run"], "must not lie in each other"),
+        (["--dataset=d", "--run_dir=r", "--labels=nan"], "--labels must be a number"),
+        (["--dataset=d", "--run_dir=r", "--seed=4294967296"], "--seed takes an integer in the range [0, 4294967295]"),
+        (["--mode=prepare", "--source=~nobody_of_that_name/x", "--dataset=d"], "a home directory that is not there"),
+        (
+            ["--mode=prepare", "--source=s", "--dataset=d", "--source_kind=ustc_tfc2016", "--unit=flow"],
+            "was published as sessions",
+        ),
+        (["--mode=prepare,classify", "--source=s", "--dataset=d", "--captures=c"], "needs --classifier or --run_dir"),
+        (["--mode=report", "--runs=r", "--output=labels.jsonl"], "must end in .md"),
     ],
 )
 def test_a_wrong_flag_is_one_sentence_naming_it(capsys, arguments, words):
@@ -125,7 +134,7 @@ def test_an_unknown_class_order_is_refused_by_evaluate(capsys, finished_run, tmp
     assert main(["--mode=prepare", f"--source={tmp_path / 'source'}", f"--dataset={other}"]) == 0
     capsys.readouterr()
     message = failing(capsys, ["--mode=evaluate", f"--run_dir={finished_run}", f"--dataset={other}"], 1)
-    assert "images of a, b" in message
+    assert "sessions of a, b; " in message
 
 
 def test_evaluate_repeats_the_runs_own_scores(capsys, finished_run, prepared):
@@ -133,6 +142,32 @@ def test_evaluate_repeats_the_runs_own_scores(capsys, finished_run, prepared):
     assert main(["--mode=evaluate", f"--run_dir={finished_run}", f"--dataset={prepared.directory}"]) == 0
     assert "was evaluated on this test split before" in capsys.readouterr().out
     assert json.loads((finished_run / "metrics.json").read_text()) == before
+
+
+def test_evaluate_on_other_data_leaves_the_runs_own_results(capsys, finished_run, demo_corpus, tmp_path):
+    other = tmp_path / "other"
+    flags = [f"--source={demo_corpus}", f"--dataset={other}", "--split_seed=5"]
+    assert main(["--mode=prepare", *flags]) == 0
+    before = {path.name: path.read_bytes() for path in finished_run.iterdir() if path.is_file()}
+    assert main(["--mode=evaluate", f"--run_dir={finished_run}", f"--dataset={other}"]) == 0
+    assert {path.name: path.read_bytes() for path in finished_run.iterdir() if path.is_file()} == before
+    (folder,) = (finished_run / "evaluations").iterdir()
+    assert list(json.loads((folder / "metrics.json").read_text())["systems"]) == ["clgan"]
+    shutil.rmtree(finished_run / "evaluations")
+
+
+def test_training_refuses_a_data_set_that_was_prepared_otherwise(capsys, demo_corpus, prepared, tmp_path):
+    flags = [*train_flags(prepared, tmp_path / "run"), f"--source={demo_corpus}", "--validation_fraction=0.15"]
+    assert "was prepared with --representation=masked, not l7" in failing(capsys, [*flags, "--representation=l7"], 1)
+    assert "was prepared with --split_seed=0, not 3" in failing(capsys, [*flags, "--split_seed=3"], 1)
+
+
+def test_resuming_keeps_the_data_set(capsys, demo_corpus, prepared, tmp_path):
+    before = (prepared.directory / "dataset.json").stat().st_mtime_ns
+    flags = [*train_flags(prepared, tmp_path / "run"), f"--source={demo_corpus}", "--validation_fraction=0.15"]
+    assert main([*flags, "--mode=prepare,train", "--overwrite", "--resume"]) == 2  # there is no such run yet
+    assert "start the run without --resume" in capsys.readouterr().err
+    assert (prepared.directory / "dataset.json").stat().st_mtime_ns == before
 
 
 def test_report_puts_runs_side_by_side(capsys, finished_run, prepared, tmp_path):
@@ -146,16 +181,16 @@ def test_report_puts_runs_side_by_side(capsys, finished_run, prepared, tmp_path)
     assert "| CLGAN |" in text
     assert "±" in text
     assert prepared.description.fingerprint[:16] in text
-    page = tmp_path / "report.md"
+    page, runs = tmp_path / "report.md", finished_run.parent.name
     assert main(["--mode=report", f"--runs={finished_run},{other}", f"--output={page}"]) == 0
     assert page.read_text() == text.replace(str(finished_run.parent) + "/*", "")
     assert {path.name for path in tmp_path.iterdir()} == {
         "report.md",
-        "report-finished-curves.png",
-        "report-seed1-curves.png",
+        f"report-{runs}-finished-curves.png",
+        f"report-{runs}-seed1-curves.png",
     }
     capsys.readouterr()
-    assert "no directory matches" in failing(capsys, ["--mode=report", f"--runs={tmp_path}/none*"], 1)
+    assert "no run directory matches" in failing(capsys, ["--mode=report", f"--runs={tmp_path}/none*"], 1)
 
 
 def test_a_shard_damaged_after_preparing_stops_training_with_its_name(capsys, prepared, tmp_path):

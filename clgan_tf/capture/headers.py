@@ -12,7 +12,6 @@ from clgan_tf.capture import decode
 from clgan_tf.capture.blocks import Block, gather
 
 RAW_LINK_TYPES = (decode.DLT_RAW, decode.RAW, decode.RAW_IPV4, decode.RAW_IPV6)
-WORDS = 5  # 64-bit words of a key
 
 
 @dataclass

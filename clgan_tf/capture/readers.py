@@ -17,6 +17,7 @@ from clgan_tf.capture.sources import DAMAGED_STREAM, opened
 from clgan_tf.errors import CaptureError
 
 CHUNK_BYTES = 4 << 20  # what is read at once: small enough for a processor's cache, large enough for NumPy
+FRONT = 16  # spare bytes before the first frame
 MAX_TIME_NS = 1 << 62  # the year 2116; beyond it a time stamp is damage
 MAX_PACKET_BYTES = 262_144  # tcpdump's largest snapshot length
 MAX_BLOCK_BYTES = 16 << 20  # pcapng: no block that Wireshark writes is larger
@@ -97,50 +98,53 @@ class Reader:
         captured_at = struct.Struct(order + "I").unpack_from
         window = _Window(file)
         while window.fill():
-            data, size = window.buffer, window.size
-            starts, damage, at = [], "", 0
-            while at + 16 <= size:
+            data, stop = window.buffer, window.stop
+            starts, damage, at = [], "", FRONT
+            while at + 16 <= stop:
                 (captured,) = captured_at(data, at + 8)
                 if captured > MAX_PACKET_BYTES:
                     damage = f"a record claims {captured} bytes, more than the {MAX_PACKET_BYTES} a packet can have"
                     break
                 following = at + 16 + captured
-                if following > size:
+                if following > stop:
                     break
                 starts.append(at)
                 at = following
             if starts:
                 yield _pcap_block(data, np.array(starts), order, nanoseconds, link_type)
-            self.offset += at
-            window.consume(at)
+            self.offset += at - FRONT
+            window.consume_until(at)
             if damage:
                 raise _Damage(damage)
         if 0 < window.size < 16:
             raise _Damage(f"the file ends inside a record header ({window.size} of 16 bytes)")
         if window.size:
-            (captured,) = captured_at(window.buffer, 8)
+            (captured,) = captured_at(window.buffer, FRONT + 8)
             raise _Damage(f"the file ends inside a packet ({window.size - 16} of {captured} bytes)")
 
     def _pcapng(self, file: BinaryIO) -> Iterator[Block]:
         order, interfaces = "", []  # type: tuple[str, list[_Interface]]
         window = _Window(file, SECTION_MAGIC)
         while window.fill():
-            data, size = window.buffer, window.size
+            data, stop = window.buffer, window.stop
             packets: list[tuple[int, int, int, int, int]] = []
-            damage, at = None, 0
+            damage, at = None, FRONT
             try:
-                while at + 12 <= size:
+                while at + 12 <= stop:
                     if data[at : at + 4] == SECTION_MAGIC:  # The same in both byte orders.
                         order, interfaces = _byte_order(bytes(data[at + 8 : at + 12])), []
-                        if not order and not self.offset:
+                        if not order and self.offset + at == FRONT:
                             raise self._error("the pcapng section header has no byte-order magic; capture again")
                         if not order:
                             raise _Damage(f"a section header has the byte-order magic {data[at + 8 : at + 12].hex()}")
                     kind, length = struct.unpack_from(order + "II", data, at)
                     if length < 12 or length % 4 or length > MAX_BLOCK_BYTES:
                         raise _Damage(f"a block claims the length {length}")
-                    if at + length > size:
+                    if at + length > stop:
                         break
+                    (again,) = struct.unpack_from(order + "I", data, at + length - 4)
+                    if again != length:
+                        raise _Damage(f"a block claims the length {length} before and {again} behind its body")
                     if kind == INTERFACE_DESCRIPTION:
                         interfaces.append(_interface(order, bytes(data[at + 8 : at + length - 4])))
                     elif kind in (ENHANCED_PACKET, PACKET, SIMPLE_PACKET):
@@ -150,8 +154,8 @@ class Reader:
                 damage = found
             if packets:
                 yield Block(data, *np.array(packets, np.int64).T)
-            self.offset += at
-            window.consume(at)
+            self.offset += at - FRONT
+            window.consume_until(at)
             if damage:
                 raise damage
         if window.size and not self.offset:
@@ -159,7 +163,7 @@ class Reader:
         if 0 < window.size < 12:
             raise _Damage(f"the file ends inside a block header ({window.size} bytes)")
         if window.size:
-            (length,) = struct.unpack_from(order + "I", window.buffer, 4)
+            (length,) = struct.unpack_from(order + "I", window.buffer, FRONT + 4)
             raise _Damage(f"the file ends inside a block ({window.size} of {length} bytes)")
 
 
@@ -239,25 +243,32 @@ def _pcap_block(buffer: bytearray, records: np.ndarray, order: str, nanoseconds:
 class _Window:
     """A view that moves over a file: one buffer, used again and again, grown only for a block that does not fit.
 
-    buffer: `size` bytes of the file from its front, and at least MARGIN more to look at.
+    buffer[FRONT:stop] is what is at hand; FRONT bytes before it are spare (a Block promises room before every
+    frame) and MARGIN bytes behind it may be looked at.
     """
 
     def __init__(self, file: BinaryIO, already_read: bytes = b"") -> None:
         self.file = file
-        self.buffer = bytearray(CHUNK_BYTES + MARGIN)
-        self.size = len(already_read)
-        self.buffer[: self.size] = already_read
+        self.buffer = bytearray(FRONT + CHUNK_BYTES + MARGIN)
+        self.stop = FRONT + len(already_read)
+        self.buffer[FRONT : self.stop] = already_read
+
+    @property
+    def size(self) -> int:
+        """Bytes at hand."""
+        return self.stop - FRONT
 
     def fill(self) -> bool:
         """Reads on behind what is left; False at the file's end."""
-        if self.size + MARGIN >= len(self.buffer):
+        if self.stop + MARGIN >= len(self.buffer):
             self.buffer = self.buffer + bytes(len(self.buffer))
         with memoryview(self.buffer) as view:
-            count = self.file.readinto(view[self.size : len(self.buffer) - MARGIN])  # type: ignore[attr-defined]
-        self.size += count
+            count = self.file.readinto(view[self.stop : len(self.buffer) - MARGIN])  # type: ignore[attr-defined]
+        self.stop += count
         return count > 0
 
-    def consume(self, count: int) -> None:
-        """Moves what follows the first `count` bytes to the front."""
-        self.buffer[: self.size - count] = self.buffer[count : self.size]
-        self.size -= count
+    def consume_until(self, at: int) -> None:
+        """Moves what begins at `at` to the front."""
+        rest = self.stop - at
+        self.buffer[FRONT : FRONT + rest] = self.buffer[at : self.stop]
+        self.stop = FRONT + rest

@@ -62,10 +62,11 @@ def l7(_block: Block, segments: Segments) -> Slices:
 def masked(block: Block, segments: Segments) -> Slices:
     """From the IP header to the end of the payload, with all that names hosts or moments set to zero.
 
-    Zeroed: IPv4 identification, header checksum and addresses; IPv6 flow label and addresses; ports;
-    TCP sequence and acknowledgement numbers, checksum, timestamps and selective acknowledgements
+    Zeroed: IPv4 identification, header checksum, addresses and options (they list addresses and times); IPv6
+    flow label, addresses and extension headers (they hold addresses and fragment numbers); ports; TCP
+    sequence and acknowledgement numbers, checksum, timestamps and selective acknowledgements
     (their edges are sequence numbers); UDP checksum. Kept: lengths, TTL or hop limit, flags, window,
-    urgent pointer and all other options. Link layer and trailer are left out.
+    urgent pointer and all other TCP options. Link layer and trailer are left out.
     """
     network, transport = segments.network, segments.transport
     four, tcp = segments.version == 4, segments.protocol == TCP
@@ -73,6 +74,9 @@ def masked(block: Block, segments: Segments) -> Slices:
     _write(block, network[four], np.array([4, 5, *range(10, 20)]), 0)
     data[network[~four] + 1] &= 0xF0  # the flow label's upper 4 bits; traffic class stays
     _write(block, network[~four], np.array([2, 3, *range(8, 40)]), 0)
+    fixed = network + np.where(four, 20, 40)
+    for row in np.flatnonzero(transport > fixed).tolist():  # options or extension headers: rare
+        data[fixed[row] : transport[row]] = 0
     _write(block, transport, np.arange(4), 0)
     _write(block, transport[tcp], np.array([*range(4, 12), 16, 17]), 0)
     _write(block, transport[~tcp], np.array([6, 7]), 0)

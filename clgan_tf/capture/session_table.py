@@ -148,7 +148,7 @@ class SessionTable:
             left_out = int(numbers[~kept, _PACKETS].sum())
             numbers, images, keys = numbers[kept], images[kept], keys[kept]
         return {
-            "images": images.reshape(-1, 28, 28),
+            "images": images.reshape(-1, 28, 28).copy(),  # a view would keep all the room that was reserved
             "key": _key_column(keys),
             "initiator": numbers[:, _INITIATOR].astype(np.uint8),
             "first_time": numbers[:, _FIRST] / 1e9,

@@ -43,6 +43,7 @@ class Sessions:
     drops: dict[str, int] = field(default_factory=dict)
     packets_read: int = 0
     paths: list[str] = field(default_factory=list)
+    unit: str = "session"
     warnings: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -57,14 +58,34 @@ class Sessions:
         return (*b, *a) if self.initiator[row] else (*a, *b)
 
     def identifiers(self) -> np.ndarray:
-        """SHA-256 (first 16 bytes, hexadecimal) of key and first time: str [n]."""
+        """Who no two rows are: str [n].
+
+        A session's is the SHA-256 (first 16 bytes, hexadecimal) of key and first time. A flow's names the session
+        it belongs to, by the undirected key and the first time of its earlier flow, then "#" and its direction.
+        """
+        if self.unit == "session":
+            return np.array(
+                [_digest(key, time) for key, time in zip(self.key, self.first_time, strict=True)], dtype=object
+            )
+        undirected = [(int(row), *_undirected(key)) for row, key in zip(self.capture, self.key, strict=True)]
+        first: dict[tuple[int, bytes], float] = {}
+        for (row, key, _), time in zip(undirected, self.first_time, strict=True):
+            first[row, key] = min(time, first.get((row, key), np.inf))
         return np.array(
-            [
-                hashlib.sha256(key.tobytes() + time.tobytes()).hexdigest()[:32]
-                for key, time in zip(self.key, self.first_time, strict=True)
-            ],
-            dtype=object,
+            [f"{_digest(key, first[row, key])}#{direction}" for row, key, direction in undirected], dtype=object
         )
+
+
+def _digest(key: np.void | bytes, time: float) -> str:
+    data = key if isinstance(key, bytes) else key.tobytes()
+    return hashlib.sha256(data + np.float64(time).tobytes()).hexdigest()[:32]
+
+
+def _undirected(key: np.void) -> tuple[bytes, int]:
+    """A flow's key with the lower end point first, and 1 if that changed it."""
+    a, b = (bytes(key[f"address_{end}"]) + int(key[f"port_{end}"]).to_bytes(2, "big") for end in "ab")
+    low, high = sorted((a, b))
+    return bytes([key["version"], key["protocol"]]) + low + high, int(low != a)
 
 
 def load(
@@ -120,6 +141,7 @@ def concatenate(parts: list[Sessions]) -> Sessions:
         drops=dict(sum((Counter(part.drops) for part in parts), Counter())),
         packets_read=sum(part.packets_read for part in parts),
         paths=parts[0].paths,
+        unit=parts[0].unit,
         warnings=[warning for part in parts for warning in part.warnings],
     )
 
@@ -165,6 +187,7 @@ def _read_capture(
         drops=dict(drops),
         packets_read=packets_read,
         paths=paths,
+        unit=unit,
         warnings=[reader.warning] if reader.warning else [],
     )
 

@@ -1,5 +1,6 @@
 """A prepared data set: a directory of TFRecord shards and the dataset.json that describes them."""
 
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -7,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from clgan_tf.data import tfrecord
-from clgan_tf.data.examples import Examples, fingerprint
+from clgan_tf.data.examples import UNLABELLED, Examples, fingerprint, session_groups
 from clgan_tf.errors import DataError
-from clgan_tf.files import claim_directory, read_json, write_json, written_aside
+from clgan_tf.files import Marker, read_json, write_json, written_directory
 
 FORMAT = "clgan_tf/dataset/1"
 DESCRIPTION_FILE = "dataset.json"
+MARKER = Marker(DESCRIPTION_FILE, FORMAT)
+SHARD_NAME = re.compile(r"[a-z]+-\d{5}-of-\d{5}\.tfrecord")
 SPLITS = ("train", "validation", "test", "unlabelled")
 
 
@@ -56,7 +59,13 @@ class Dataset:
 
     def read(self, split: str) -> Examples:
         """One split in memory. Raises DataError where a shard is missing or damaged."""
-        return tfrecord.read_split(self.paths(split), self.description.sizes[split])
+        examples = tfrecord.read_split(self.paths(split), self.description.sizes[split])
+        lowest = UNLABELLED if split == "unlabelled" else 0
+        if len(examples) and not lowest <= examples.labels.min() <= examples.labels.max() < len(
+            self.description.class_names
+        ):
+            raise DataError(f"{self.directory}: the {split} split has labels of no class; run --mode=prepare again.")
+        return examples
 
 
 def prove_no_leak(splits: dict[str, Examples]) -> dict[str, int]:
@@ -66,10 +75,10 @@ def prove_no_leak(splits: dict[str, Examples]) -> dict[str, int]:
       DataError: either count is not zero, which would be a fault of this program.
     """
     images: dict[bytes, str] = {}
-    sessions: dict[str, str] = {}
+    sessions: dict[str, str] = {}  # both flows of a session count as that session
     shared = {"shared_images": 0, "shared_sessions": 0}
     for name, examples in splits.items():
-        for image, session in zip(examples.image_hashes(), examples.sessions, strict=True):
+        for image, session in zip(examples.image_hashes(), session_groups(examples.sessions), strict=True):
             shared["shared_images"] += images.setdefault(image.tobytes(), name) != name
             shared["shared_sessions"] += sessions.setdefault(session, name) != name
     if any(shared.values()):
@@ -87,8 +96,7 @@ def write(directory: Path, splits: dict[str, Examples], overwrite: bool, **facts
     """
     class_names = facts["class_names"]
     proof = prove_no_leak(splits)
-    with written_aside(directory) as aside:
-        aside.mkdir()
+    with written_directory(directory, overwrite, MARKER) as aside:
         description = Description(
             **facts,
             fingerprint=fingerprint(splits),
@@ -107,7 +115,6 @@ def write(directory: Path, splits: dict[str, Examples], overwrite: bool, **facts
             proof=proof,
         )
         write_json(aside / DESCRIPTION_FILE, asdict(description))
-        claim_directory(directory, overwrite, DESCRIPTION_FILE)
     return Dataset(directory, description)
 
 
@@ -125,10 +132,27 @@ def open_dataset(directory: Path) -> Dataset:
         raise DataError(f"{path}: format {values.get('format')!r}, expected {FORMAT!r}; run --mode=prepare again.")
     try:
         description = Description(**values)
-        names = [name for split in SPLITS for name in description.shards[split]]
-        sizes = [int(description.sizes[split]) for split in SPLITS]
-    except (TypeError, KeyError, ValueError) as error:
+        sound = _is_sound(description)
+    except (TypeError, KeyError, AttributeError) as error:
         raise DataError(f"{path}: a field is missing or unknown ({error}); run --mode=prepare again.") from error
-    if any(Path(name).name != name for name in names) or min(sizes) < 0:
-        raise DataError(f"{path}: names a shard outside its directory or a negative size; run --mode=prepare again.")
-    return Dataset(directory, description)
+    if not sound:
+        raise DataError(f"{path}: a field has a value that clgan_tf never writes; run --mode=prepare again.")
+    dataset = Dataset(directory, description)
+    for split in SPLITS:  # A damaged test shard is told now, not after hours of training.
+        for shard in dataset.paths(split):
+            tfrecord.check_lengths(shard)
+    return dataset
+
+
+def _is_sound(description: Description) -> bool:
+    names = description.class_names
+    texts = (description.source_kind, description.representation, description.unit, description.fingerprint)
+    return (
+        isinstance(names, list)
+        and len(names) >= 2
+        and all(isinstance(text, str) for text in (*names, *texts))
+        and all(type(description.sizes[split]) is int and description.sizes[split] >= 0 for split in SPLITS)
+        and all(SHARD_NAME.fullmatch(name) for split in SPLITS for name in description.shards[split])
+        and {"rule", "seed"} <= set(description.split)
+        and isinstance(description.captures, list)
+    )

@@ -14,7 +14,8 @@ class Examples:
 
     images: uint8 [n, 28, 28, 1]; labels: int64 [n], UNLABELLED (-1) where there is none;
     captures: str [n], the capture or published file it came from; sessions: str [n], an identifier
-    that no two sessions share; num_bytes: int64 [n], the session's length before trimming.
+    that no two rows share (the two flows of one session share the part before "#");
+    num_bytes: int64 [n], the session's length before trimming.
     """
 
     images: np.ndarray
@@ -46,6 +47,11 @@ class Examples:
         """SHA-256 of every image, as 32-byte strings: bytes [n]."""
         flat = np.ascontiguousarray(self.images).reshape(len(self), 784)
         return np.array([hashlib.sha256(row.tobytes()).digest() for row in flat], dtype="V32")
+
+
+def session_groups(sessions: np.ndarray) -> np.ndarray:
+    """What must stay together in one split: the identifier up to "#"; behind it stands a flow's direction."""
+    return np.array([session.partition("#")[0] for session in sessions], dtype=object)
 
 
 def fingerprint(splits: dict[str, Examples]) -> str:

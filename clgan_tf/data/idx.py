@@ -15,6 +15,7 @@ from clgan_tf.errors import DataError
 
 IMAGES_MAGIC = 0x00000803
 LABELS_MAGIC = 0x00000801
+PIECE_BYTES = 16 << 20
 MAX_ITEMS = 20_000_000  # 20 million images are 16 GB: more is a damaged header, not a data set.
 
 
@@ -24,19 +25,17 @@ def read_images(path: Path) -> np.ndarray:
     Raises:
       DataError: the file is missing, is no idx image file, or its header does not fit its size.
     """
-    header, body = _read(path, IMAGES_MAGIC, num_sizes=3, item_bytes=784)
-    if header[1:] != (28, 28):
-        raise DataError(f"{path}: images are {header[1]} x {header[2]} at offset 8; clgan_tf reads 28 x 28.")
+    body = _read(path, IMAGES_MAGIC, num_sizes=3, item_bytes=784)
     return np.frombuffer(body, np.uint8).reshape(-1, 28, 28, 1)
 
 
 def read_labels(path: Path) -> np.ndarray:
     """Returns int64 [N]. Raises DataError as `read_images` does."""
-    _, body = _read(path, LABELS_MAGIC, num_sizes=1, item_bytes=1)
+    body = _read(path, LABELS_MAGIC, num_sizes=1, item_bytes=1)
     return np.frombuffer(body, np.uint8).astype(np.int64)
 
 
-def _read(path: Path, magic: int, num_sizes: int, item_bytes: int) -> tuple[tuple[int, ...], bytes]:
+def _read(path: Path, magic: int, num_sizes: int, item_bytes: int) -> bytes:
     header_bytes = 4 + 4 * num_sizes
     try:
         with open(path, "rb") as raw:
@@ -50,8 +49,15 @@ def _read(path: Path, magic: int, num_sizes: int, item_bytes: int) -> tuple[tupl
                 raise DataError(f"{path}: magic 0x{found:08x} at offset 0, expected 0x{magic:08x}; not this idx file.")
             if sizes[0] > MAX_ITEMS:
                 raise DataError(f"{path}: the header at offset 4 claims {sizes[0]} items; fetch the file again.")
+            if num_sizes == 3 and tuple(sizes[1:]) != (28, 28):
+                raise DataError(f"{path}: images are {sizes[1]} x {sizes[2]} at offset 8; clgan_tf reads 28 x 28.")
             expected = sizes[0] * item_bytes
-            body = file.read(expected + 1)
+            parts, found_bytes = [], 0
+            # Piece by piece: memory grows with what the file holds, not with what its header claims.
+            while found_bytes <= expected and (part := file.read(min(PIECE_BYTES, expected + 1 - found_bytes))):
+                parts.append(part)
+                found_bytes += len(part)
+            body = b"".join(parts)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}; fetch it again or correct --source.") from error
     except (EOFError, zlib.error) as error:
@@ -62,4 +68,4 @@ def _read(path: Path, magic: int, num_sizes: int, item_bytes: int) -> tuple[tupl
             f"{path}: the header at offset 4 promises {sizes[0]} items ({expected} bytes), the file holds "
             f"{found_text}; fetch it again."
         )
-    return tuple(sizes), body
+    return body

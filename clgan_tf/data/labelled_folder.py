@@ -1,5 +1,6 @@
 """A folder of one's own captures: root/CLASS/*.pcap* with labels, root/unlabelled/ without."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,7 +71,8 @@ def read(root: Path, representation: str, unit: str, strict: bool) -> tuple[Exam
         for name, paths in captures.items():
             for path in paths:
                 sessions = capture.load(path, representation, unit, strict, show)
-                relative = str(path.relative_to(root))
+                # A name that is not UTF-8 would fit into no record and no JSON file.
+                relative = os.fsencode(path.relative_to(root)).decode(errors="replace")
                 parts.append(_examples(sessions, labels.get(name, UNLABELLED), relative))
                 reports.append(
                     CaptureReport(

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 
@@ -138,11 +137,7 @@ def table(dataset: Dataset) -> str:
         "",
         f"Splits: {sizes}; shared between them: {description.proof['shared_images']} images, "
         f"{description.proof['shared_sessions']} sessions.",
-        f"Data fingerprint {description.fingerprint[:16]}; written to {dataset.directory}{_slash(dataset.directory)}.",
+        f"Data fingerprint {description.fingerprint[:16]}; written to {dataset.directory}.",
     ]
     lines += [f"Warning: {warning}" for row in rows for warning in row["warnings"]]
     return "\n".join(lines)
-
-
-def _slash(directory: Path) -> str:
-    return "" if str(directory).endswith("/") else "/"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clgan_tf.data.examples import UNLABELLED, Examples
+from clgan_tf.data.examples import UNLABELLED, Examples, session_groups
 from clgan_tf.errors import DataError
 
 
@@ -23,7 +23,7 @@ class Deduplicated:
 
 
 def deduplicate(examples: Examples, keep_first: np.ndarray | None = None) -> Deduplicated:
-    """Keeps one session of every distinct image, and none of an image that carries two labels.
+    """Keeps one session of every distinct image, and none of an image or a session that carries two labels.
 
     A session identifier that comes twice with different images also stays once.
 
@@ -46,29 +46,43 @@ def deduplicate(examples: Examples, keep_first: np.ndarray | None = None) -> Ded
     repeated = np.setdiff1d(np.arange(len(remaining)), first_of_session)
     duplicates[remaining[repeated]] = True
 
-    lowest = np.full(group.max(initial=-1) + 1, np.iinfo(np.int64).max)
-    highest = np.full(group.max(initial=-1) + 1, -1)
-    np.minimum.at(lowest, group[~unlabelled], examples.labels[~unlabelled])
-    np.maximum.at(highest, group[~unlabelled], examples.labels[~unlabelled])
-    conflicts = (highest > lowest)[group] if count else np.zeros(0, bool)
+    _, session = np.unique(examples.sessions.astype(str), return_inverse=True)
+    conflicts = _carry_two_labels(group, examples.labels) | _carry_two_labels(session, examples.labels)
     return Deduplicated(~duplicates & ~conflicts, duplicates & ~conflicts, conflicts)
 
 
+def _carry_two_labels(group: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Marks the rows, bool [n], whose group (int [n], counted from 0) has rows of two different labels."""
+    labelled = labels != UNLABELLED
+    lowest = np.full(group.max(initial=-1) + 1, np.iinfo(np.int64).max)
+    highest = np.full(group.max(initial=-1) + 1, -1)
+    np.minimum.at(lowest, group[labelled], labels[labelled])
+    np.maximum.at(highest, group[labelled], labels[labelled])
+    return (highest > lowest)[group]
+
+
 def order_within_class(sessions: np.ndarray, labels: np.ndarray, seed: int, purpose: str) -> np.ndarray:
-    """Each row's rank, 0 first, among the rows of its class, in an order that seed and purpose decide: int64 [n]."""
+    """Each row's rank, 0 first, in its class, in an order that seed and purpose decide: int64 [n].
+
+    Rows of one group (both flows of a session, or rows given equal identifiers) have one rank.
+    """
     keys = np.array([hashlib.sha256(f"{purpose}/{seed}/{session}".encode()).hexdigest() for session in sessions])
     ranks = np.empty(len(labels), np.int64)
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
-        ranks[rows[np.argsort(keys[rows], kind="stable")]] = np.arange(len(rows))
+        ranks[rows] = np.unique(keys[rows], return_inverse=True)[1]
     return ranks
 
 
 def split_off(examples: Examples, fraction: float, seed: int, purpose: str) -> np.ndarray:
-    """Marks `fraction` of every class (rounded), bool [n]; unlabelled sessions are never marked."""
-    ranks = order_within_class(examples.sessions, examples.labels, seed, purpose)
+    """Marks `fraction` of every class's sessions (rounded), bool [n]; unlabelled sessions are never marked.
+
+    Both flows of a session are marked or neither.
+    """
+    ranks = order_within_class(session_groups(examples.sessions), examples.labels, seed, purpose)
     labelled = examples.labels != UNLABELLED
-    sizes = np.bincount(examples.labels[labelled], minlength=1)
+    sizes = np.zeros(examples.labels.max(initial=0) + 1, np.int64)
+    np.maximum.at(sizes, examples.labels[labelled], ranks[labelled] + 1)
     wanted = np.round(sizes * fraction)
     return labelled & (ranks < wanted[np.where(labelled, examples.labels, 0)])
 
@@ -99,6 +113,8 @@ def choose_labelled(
                 )
         return available & (ranks < budget)
     total = round(budget * int(available.sum())) if unit == "fraction" else int(budget)
+    if total < 1:
+        raise DataError(f"--labels={budget:g} of {available.sum()} training sessions is none; raise --labels.")
     if total > available.sum():
         raise DataError(
             f"--labels={total} labelled sessions were asked for and the training split has {available.sum()}; "

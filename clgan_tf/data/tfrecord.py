@@ -60,9 +60,12 @@ def write_split(directory: Path, split: str, examples: Examples) -> list[str]:
     names = [f"{split}-{shard:05d}-of-{num_shards:05d}.tfrecord" for shard in range(num_shards)]
     for shard, name in enumerate(names):
         part = examples[np.arange(shard, len(examples), num_shards)]
-        with tf.io.TFRecordWriter(str(directory / name)) as writer:
-            for row in zip(part.images, part.labels, part.captures, part.sessions, part.num_bytes, strict=True):
-                writer.write(serialize(*row))
+        try:
+            with tf.io.TFRecordWriter(str(directory / name)) as writer:
+                for row in zip(part.images, part.labels, part.captures, part.sessions, part.num_bytes, strict=True):
+                    writer.write(serialize(*row))
+        except tf.errors.OpError as error:
+            raise DataError(f"{directory / name}: cannot be written ({_reason(error)}); free some space.") from error
     return names
 
 
@@ -72,20 +75,26 @@ def read_split(paths: list[Path], expected: int) -> Examples:
     Raises:
       DataError: a shard is missing, truncated, corrupt, or the records are not `expected` many.
     """
-    batches = list(_batches(paths))
+    batches, count = [], 0
+    for batch in _batches(paths):
+        batches.append(batch)
+        count += len(batch["label"])
+        if count > expected:
+            break
     empty = np.zeros(0, np.int64)
     columns = {name: np.concatenate([batch[name] for batch in batches] or [empty]) for name in FEATURES}
-    if len(columns["label"]) != expected:
+    if count != expected:
         where = paths[0].parent if paths else "The data set"
+        found = f"{count}" if count < expected else "more"
         raise DataError(
-            f"{where}: a split holds {len(columns['label'])} records, dataset.json says {expected}; "
+            f"{where}: dataset.json promises {expected} records of a split and its shards hold {found}; "
             "run --mode=prepare --overwrite."
         )
     return Examples(
         np.asarray(columns["image"], np.uint8).reshape(-1, 28, 28, 1),
         np.asarray(columns["label"], np.int64),
-        np.array([capture.decode() for capture in columns["capture"]], dtype=object),
-        np.array([session.decode() for session in columns["session"]], dtype=object),
+        np.array([capture.decode(errors="replace") for capture in columns["capture"]], dtype=object),
+        np.array([session.decode(errors="replace") for session in columns["session"]], dtype=object),
         np.asarray(columns["num_bytes"], np.int64),
     )
 
@@ -132,10 +141,13 @@ def _batches(paths: list[Path]) -> Iterator[dict[str, np.ndarray]]:
         try:
             yield from tf.data.TFRecordDataset([str(path)]).batch(1024).map(parse).as_numpy_iterator()
         except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
-            reason = error.message.split("\n")[0].split(" [Op")[0][:200]
             raise DataError(
-                f"{path}: a record is truncated or corrupt ({reason}); run --mode=prepare --overwrite."
+                f"{path}: a record is truncated or corrupt ({_reason(error)}); run --mode=prepare --overwrite."
             ) from error
+
+
+def _reason(error: tf.errors.OpError) -> str:
+    return error.message.split("\n")[0].split(" [Op")[0][:200]
 
 
 def _bytes(value: bytes) -> tf.train.Feature:

@@ -10,7 +10,7 @@ from clgan_tf import progress
 from clgan_tf.demo.applications import APPLICATIONS, speak
 from clgan_tf.demo.conversation import ETHERNET_HEADER, Host, Message, host, tcp_frames, udp_frames
 from clgan_tf.errors import ConfigError
-from clgan_tf.files import claim_directory, written_aside
+from clgan_tf.files import Marker, written_directory
 
 TUNNELLED = "Vpn_"
 CLASS_NAMES = [*APPLICATIONS, *(TUNNELLED + name for name in APPLICATIONS)]
@@ -19,6 +19,7 @@ SESSIONS_PER_CAPTURE = 100
 UNLABELLED_PER_CLASS = 30
 UNSEEN_PER_CLASS = 4
 UNSEEN = "unseen.pcap"
+MARKER = Marker("demo_traffic.txt", "Made by clgan_tf as demo traffic")
 
 START = 1_767_225_600  # 2026-01-01 00:00 UTC: every capture covers the same hour, so time tells nothing
 DURATION = 3600.0
@@ -37,7 +38,7 @@ def write_corpus(root: Path, seed: int, overwrite: bool = False, scale: float = 
       ConfigError: something that is no demo corpus stands at `root`.
     """
     if root.exists() and not overwrite:
-        if (root / UNSEEN).exists():
+        if (root / MARKER.name).exists():
             return
         raise ConfigError(f"{root} exists and is no demo corpus; choose another --source.")
     rng = random.Random(f"demo/{seed}")
@@ -49,14 +50,14 @@ def write_corpus(root: Path, seed: int, overwrite: bool = False, scale: float = 
     files["unlabelled/1.pcap"] = CLASS_NAMES * max(1, round(UNLABELLED_PER_CLASS * scale))
     files[UNSEEN] = CLASS_NAMES * UNSEEN_PER_CLASS
     total = sum(len(names) for names in files.values())
-    with written_aside(root) as aside, progress.bar("Making traffic", total, " sessions") as bar:
+    with written_directory(root, overwrite, MARKER) as aside, progress.bar("Making traffic", total, " sessions") as bar:
         for path, names in files.items():
             packets = []
             for name in names:
                 packets += _timed(rng, session_packets(rng, name))
                 bar.update()
             _write_capture(aside / path, packets)
-        claim_directory(root, overwrite, UNSEEN)
+        (aside / MARKER.name).write_text(f"{MARKER.text}, seed {seed}\n", encoding="utf-8")
 
 
 def session_packets(rng: random.Random, class_name: str) -> list[bytes]:

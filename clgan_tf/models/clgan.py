@@ -84,6 +84,8 @@ class CLGAN(keras.Model):
         third optimizer is made.
         """
         self.generator_optimizer = generator_optimizer or default_optimizer()
+        # Keras would wrap only one of the two for loss scaling, and the step below scales neither.
+        kwargs["auto_scale_loss"] = False
         super().compile(optimizer=discriminator_optimizer or default_optimizer(), **kwargs)
         self.optimizer.build(self.discriminator.trainable_variables)
         self.generator_optimizer.build(self.generator.trainable_variables)

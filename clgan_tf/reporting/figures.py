@@ -24,8 +24,9 @@ def confusion_figure(confusion: np.ndarray, class_names: list[str], title: str) 
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     ticks = range(len(class_names))
-    axes.set_xticks(ticks, class_names, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(ticks, class_names)
+    # A class name is a folder's name, never a formula.
+    axes.set_xticks(ticks, class_names, rotation=45, ha="right", rotation_mode="anchor", parse_math=False)
+    axes.set_yticks(ticks, class_names, parse_math=False)
     axes.set(xlabel="predicted", ylabel="true", title=title)
     for row in ticks:
         for column in ticks:

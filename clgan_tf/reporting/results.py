@@ -1,6 +1,5 @@
 """What a run leaves behind for people: metrics.json, confusion matrices, curves, model card, TensorBoard."""
 
-import json
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from clgan_tf.files import write_json, written_aside
 from clgan_tf.reporting import figures
 from clgan_tf.reporting.model_card import model_card
 from clgan_tf.reporting.tables import title
-from clgan_tf.run_directory import RunDirectory
+from clgan_tf.run_directory import RunDirectory, read_log
 from clgan_tf.training.tensorboard import write_result
 
 
@@ -36,8 +35,7 @@ def write_results(run: RunDirectory, metrics: dict[str, Any]) -> None:
             )
         figures.save(figure, run.path / f"confusion_matrix{suffix}.png")
         figures.write_confusion_csv(confusion, class_names, run.path / f"confusion_matrix{suffix}.csv")
-    if run.metrics_log.exists():
-        rows = [json.loads(line) for line in run.metrics_log.read_text(encoding="utf-8").splitlines()]
+    if rows := read_log(run.metrics_log):
         figures.save(figures.curves_figure(rows), run.path / "training_curves.png")
     with written_aside(run.path / "model_card.md") as aside:
         aside.write_text(model_card(metrics), encoding="utf-8")

@@ -8,18 +8,19 @@ from typing import Any
 import numpy as np
 
 from clgan_tf.errors import DataError
-from clgan_tf.files import read_json, written_aside
+from clgan_tf.files import written_aside
 from clgan_tf.reporting import figures
 from clgan_tf.reporting.tables import circumstances, systems_table
+from clgan_tf.run_directory import RunDirectory, read_log, read_metrics
 
 
 def find_runs(patterns: tuple[str, ...]) -> list[Path]:
-    """Directories that match the shell patterns, sorted. Raises DataError where one matches nothing."""
+    """Run directories that match the shell patterns, sorted. Raises DataError where a pattern matches none."""
     found: dict[Path, None] = {}
     for pattern in patterns:
-        matches = [Path(match) for match in sorted(glob.glob(pattern)) if Path(match).is_dir()]
+        matches = [Path(match) for match in sorted(glob.glob(pattern)) if RunDirectory(Path(match)).flagfile.exists()]
         if not matches:
-            raise DataError(f"--runs: no directory matches {pattern}.")
+            raise DataError(f"--runs: no run directory matches {pattern}.")
         found.update(dict.fromkeys(matches))
     return list(found)
 
@@ -32,12 +33,9 @@ def report(runs: list[Path]) -> str:
     """
     groups: dict[str, list[tuple[Path, dict[str, Any]]]] = {}
     for run in runs:
-        metrics = read_json(run / "metrics.json")
-        try:
-            key = json.dumps([metrics["data"]["fingerprint"], metrics["settings"]], sort_keys=True)
-            groups.setdefault(key, []).append((run, metrics))
-        except KeyError as error:
-            raise DataError(f"{run / 'metrics.json'}: {error} is missing; evaluate the run again.") from error
+        metrics = read_metrics(RunDirectory(run).metrics)
+        key = json.dumps([metrics["data"]["fingerprint"], metrics["settings"]], sort_keys=True)
+        groups.setdefault(key, []).append((run, metrics))
     sections = []
     for group in groups.values():
         results = [entry for _, entry in group]
@@ -64,8 +62,8 @@ def write_report(text: str, runs: list[Path], output: str) -> list[Path]:
         aside.write_text(text, encoding="utf-8")
     written = [page]
     for run in runs:
-        rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-        picture = page.with_name(f"{page.stem}-{run.name}-curves.png")
+        rows = read_log(RunDirectory(run).metrics_log)
+        picture = page.with_name(f"{page.stem}-{run.parent.name}-{run.name}-curves.png")
         figures.save(figures.curves_figure(rows), picture)
         written.append(picture)
     return written

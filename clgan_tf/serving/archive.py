@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
 MAX_JSON_BYTES = 8 << 20
 MAX_WEIGHTS_BYTES = 256 << 20
 MAX_GROUPS = 10_000
+MAX_UNITS = 4096
+NAMING = ("module", "class_name", "registered_name")
+SIZES = ("units", "filters", "key_dim", "num_heads")
 HEAD = ("clgan_tf.models.classifier", "ClassProbabilities", "clgan_tf>ClassProbabilities")
 LAYERS = {
     *("Add", "Bidirectional", "Conv1D", "Dense", "Dropout", "GlobalAveragePooling1D", "InputLayer", "LSTM"),
@@ -48,13 +52,25 @@ def check(path: Path) -> None:
         raise ModelFileError(f"{path}: no such file; make it with --mode=train.") from error
     except OSError as error:
         raise ModelFileError(f"{path}: {error.strerror or error}; check the path.") from error
-    except (zipfile.BadZipFile, ValueError, RecursionError, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, ValueError, RecursionError, EOFError, RuntimeError) as error:
+        if isinstance(error, ModelFileError):
+            raise
         raise _not_ours(path, f"it cannot be read as one: {error}") from error
-    named = [(item.get("module"), item["class_name"], item.get("registered_name")) for item in _objects(config)]
-    for module, class_name, registered_name in named:
-        if (module, class_name, registered_name) not in ALLOWED:
-            raise _not_ours(path, f"it names {module}.{class_name}, which no classifier of ours has")
-    if named.count(HEAD) != 1:
+    heads = 0
+    for item in _objects(config):
+        # As text: a hostile value may be of any type.
+        named = tuple(None if item.get(key) is None else str(item.get(key)) for key in NAMING)
+        if named not in ALLOWED:
+            raise _not_ours(path, f"it names {named[0]}.{named[1]}, which no classifier of ours has")
+        sizes = item.get("config", {}) if isinstance(item.get("config"), dict) else {}
+        if any(not isinstance(sizes[key], int) or sizes[key] > MAX_UNITS for key in SIZES if key in sizes):
+            raise _not_ours(path, f"its {named[1]} is larger than any of ours")
+        if named == HEAD:
+            heads += 1
+            names = sizes.get("class_names")
+            if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+                raise _not_ours(path, "its class names are no names")
+    if heads != 1:
         raise _not_ours(path, "it has no class names")
     _check_weights(path, weights)
 

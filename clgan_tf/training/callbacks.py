@@ -1,13 +1,17 @@
 """What happens during training beside the steps: the progress bar, the log, and the saved state."""
 
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from clgan_tf.errors import TrainingError
+from clgan_tf.files import written_aside
 from clgan_tf.progress import bar
+from clgan_tf.run_directory import read_log
 from clgan_tf.training import checkpoint
 
 
@@ -50,6 +54,19 @@ class MetricsLog(keras.callbacks.Callback):
             file.write(json.dumps(row) + "\n")
 
 
+class StopOnNaN(keras.callbacks.Callback):
+    """Ends a training that has diverged, before its state is saved: Keras's own only stops the current fit."""
+
+    def __init__(self, flag: str):
+        super().__init__()
+        self.flag = flag
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Raises TrainingError if the mean loss of the epoch is not finite."""
+        if not math.isfinite((logs or {}).get("loss", 0.0)):
+            raise TrainingError(f"The loss is not finite after epoch {epoch + 1}: lower --{self.flag} and start anew.")
+
+
 class SaveState(keras.callbacks.Callback):
     """Saves the whole training state after every epoch, so that a run can be continued exactly."""
 
@@ -64,8 +81,6 @@ class SaveState(keras.callbacks.Callback):
 
 def forget_epochs_after(path: Path, phase: str, epochs: int) -> None:
     """Drops from metrics.jsonl what a stopped run logged of `phase` beyond `epochs`, before it is continued."""
-    if not path.exists():
-        return
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    kept = [row for row in rows if row["phase"] == phase and row["epoch"] <= epochs]
-    path.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+    kept = [row for row in read_log(path) if row["phase"] == phase and row["epoch"] <= epochs]
+    with written_aside(path) as aside:
+        aside.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")

@@ -40,12 +40,14 @@ def restore(path: Path, model: CLGAN) -> int:
             if sizes.get(f"{name}.npy", 0) > expected + HEADER_BYTES:
                 raise ModelFileError(f"{path}: {name} is larger than this model's; start the run anew.")
         with np.load(path, allow_pickle=False) as arrays:
-            epochs_done = int(arrays["epochs_done"])
+            epochs_done = int(arrays["epochs_done"].item())
             values = {name: arrays[name] for name in variables}
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         if isinstance(error, ModelFileError):
             raise
         raise ModelFileError(f"{path}: not this run's training state ({error}); start the run anew.") from error
+    if epochs_done < 1:
+        raise ModelFileError(f"{path}: claims {epochs_done} finished epochs; start the run anew.")
     for name, variable in variables.items():
         if values[name].shape != tuple(variable.shape):
             raise ModelFileError(

@@ -11,6 +11,7 @@ from clgan_tf.config import TrainConfig
 from clgan_tf.data import pipeline, tfrecord
 from clgan_tf.data.dataset import Dataset
 from clgan_tf.data.examples import Examples
+from clgan_tf.errors import ModelFileError
 from clgan_tf.files import written_aside
 from clgan_tf.models import CLGAN
 from clgan_tf.models.classifier import build_logits_model
@@ -35,7 +36,14 @@ def build_model(config: TrainConfig, num_classes: int) -> CLGAN:
 def pretrain(
     model: CLGAN, config: TrainConfig, dataset: Dataset, labelled: Examples, validation: Examples, run: RunDirectory
 ) -> None:
-    """Phase 1. Continues from the run's saved state if there is one; saves both networks' weights at its end."""
+    """Phase 1. Continues from the run's saved state; saves both networks' weights at its end.
+
+    Where those weights are there and the state is not, phase 1 is over and they are loaded.
+    """
+    if not run.state.exists() and run.generator_weights.exists() and run.discriminator_weights.exists():
+        load_weights(model.generator, run.generator_weights)
+        load_weights(model.discriminator, run.discriminator_weights)
+        return
     done = checkpoint.restore(run.state, model) if run.state.exists() else 0
     callbacks.forget_epochs_after(run.metrics_log, "pretraining", done)
     _, steps = pipeline.adversarial(dataset, labelled, config.batch_size, config.seed)
@@ -54,9 +62,9 @@ def pretrain(
             shuffle=False,  # The pipeline has shuffled.
             callbacks=[
                 callbacks.Progress("Phase 1, adversarial", rows, steps, config.pretraining_epochs, done),
+                callbacks.StopOnNaN("learning_rate"),
                 callbacks.MetricsLog(run.metrics_log, "pretraining"),
                 TensorBoard(run.tensorboard, "pretraining", rows, real),
-                keras.callbacks.TerminateOnNaN(),
                 callbacks.SaveState(run.state),
             ],
         )
@@ -100,9 +108,9 @@ def finetune(
         shuffle=False,  # The pipeline has shuffled.
         callbacks=[
             callbacks.Progress(f"Phase 2, {phase}", rows, steps, config.finetuning_epochs),
+            callbacks.StopOnNaN("finetuning_learning_rate"),
             callbacks.MetricsLog(run.metrics_log, phase),
             TensorBoard(run.tensorboard, phase, rows),
-            keras.callbacks.TerminateOnNaN(),
             keras.callbacks.EarlyStopping(
                 "val_accuracy", mode="max", patience=config.patience, restore_best_weights=True
             ),
@@ -120,7 +128,14 @@ def save_picture(pixels: np.ndarray, path: Path) -> None:
 
 def save_weights(network: keras.Model, path: Path) -> None:
     """Writes a network's weights, whole or not at all."""
-    # Keras wants the double suffix, which writing aside would split.
-    aside = path.with_name(f".partial.{path.name}")
-    network.save_weights(aside)
-    aside.replace(path)
+    with written_aside(path) as aside:
+        network.save_weights(aside)
+
+
+def load_weights(network: keras.Model, path: Path) -> None:
+    """Reads a network's weights. Raises ModelFileError where they are damaged or another network's."""
+    try:
+        network.load_weights(path)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelFileError(f"{path}: not this network's weights ({reason[:200]}); start the run anew.") from error

@@ -19,7 +19,7 @@ from clgan_tf.files import read_json, write_json, written_aside
 from clgan_tf.models.classifier import build_classifier
 from clgan_tf.models.forest import RandomForest
 from clgan_tf.run_directory import RunDirectory, environment, open_run, settings
-from clgan_tf.training import phases
+from clgan_tf.training import callbacks, phases
 
 Predict = Callable[[np.ndarray], np.ndarray]  # uint8 [n, 28, 28, 1] -> int64 [n]
 
@@ -65,7 +65,9 @@ def train(config: TrainConfig, dataset: Dataset, flagfile_text: str) -> Trained:
     write_json(run.data, facts)
 
     model = phases.build_model(config, len(class_names))
-    if config.pretraining_epochs:
+    if not config.pretraining_epochs:
+        callbacks.forget_epochs_after(run.metrics_log, "pretraining", 0)
+    else:
         phases.pretrain(model, config, dataset, labelled, validation, run)
     logits_model = phases.finetune(model.discriminator, config, labelled, validation, run)
     _save_classifier(run, logits_model, dataset)

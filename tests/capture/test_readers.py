@@ -88,6 +88,8 @@ NG = p.section() + p.interface(1) + p.enhanced(FRAME)
         (NG + p.enhanced(FRAME)[:-9], 1, len(NG), "ends inside a block"),
         (NG + p.enhanced(FRAME, number=7), 1, len(NG), "names interface 7, and 1 are described"),
         (NG + struct.pack("<II", 6, 2**31) + bytes(4), 1, len(NG), "claims the length 2147483648"),
+        (NG + p.section()[:8] + bytes(20), 1, len(NG), "a section header has the byte-order magic 00000000"),
+        (NG + p.enhanced(FRAME)[:-4] + bytes(4), 1, len(NG), "and 0 behind its body"),
         (NG + struct.pack("<III", 6, 11, 11), 1, len(NG), "claims the length 11"),
     ],
 )

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clgan_tf import capture
+from clgan_tf.capture import readers
 from tests import packets as p
 
 ports = st.integers(1, 65535)
@@ -135,3 +136,26 @@ def test_only_the_first_784_bytes_count(tmp_path, representation):
     short = image(tmp_path, p.pcap(frames[:2], 101), representation)
     assert long.shape == (28, 28)
     assert np.array_equal(long, short)
+
+
+def test_masked_hides_addresses_in_ip_options_and_extension_headers(tmp_path):
+    record_route = b"\x07\x0b\x08" + b"\x0a\x01\x02\x03\x0a\x09\x08\x07" + b"\x00"
+    four = p.ipv4(p.udp(b"payload"), opts=record_route, hl=8)
+    six = p.ipv6(p.udp(b"payload"), extension=b"\x11\x02" + b"\x04\x01" + b"\x20\x01\x0d\xb8" * 5)
+    for packet, fixed in ((four, 20), (six, 40)):
+        flat = image(tmp_path, p.pcap([packet], 101)).reshape(-1).tobytes()
+        at = packet.index(b"payload")
+        assert flat[fixed : at - 8] == bytes(at - 8 - fixed)
+        assert flat[at : at + 7] == b"payload"
+
+
+def test_simple_packet_blocks_over_several_chunks(tmp_path, monkeypatch):
+    """A simple packet block has less room before its frame than the record header of all_layers takes."""
+    frames = [p.ipv4(p.udp(bytes([number]) * 90)) for number in range(60)]
+    data = p.section() + p.interface(101)
+    data += b"".join(p.block(3, struct.pack("<I", len(frame)) + frame) for frame in frames)
+    path = p.write(tmp_path / "a.pcapng", data)
+    whole = capture.load(path, "all_layers").images
+    monkeypatch.setattr(readers, "CHUNK_BYTES", 200)
+    assert np.array_equal(capture.load(path, "all_layers").images, whole)
+    assert whole[0].reshape(-1)[24:40].tobytes() == struct.pack(">IIII", 0, 0, len(frames[0]), len(frames[0]))

@@ -96,3 +96,17 @@ def test_equal_hashes_do_not_join_sessions(path, monkeypatch):
     again = capture.load(path)
     assert np.array_equal(whole.images, again.images)
     assert np.array_equal(whole.key, again.key)
+
+
+def test_the_flows_of_a_session_have_one_name_and_two_directions(path):
+    flows, sessions = capture.load(path, unit="flow"), capture.load(path)
+    names = flows.identifiers().tolist()
+    assert names[0].partition("#")[0] == names[2].partition("#")[0]
+    assert {names[0][-2:], names[2][-2:]} == {"#0", "#1"}
+    assert len(set(names)) == len(flows)
+    assert len({name.partition("#")[0] for name in names}) == len(sessions)
+
+
+def test_small_captures_hold_little_memory(path):
+    images = capture.load(path).images
+    assert images.base is None or images.base.nbytes <= images.nbytes

@@ -103,7 +103,7 @@ def test_an_existing_data_set_is_replaced_only_with_overwrite_and_only_if_ours(d
     with pytest.raises(ConfigError, match="--overwrite"):
         prepare(prepare_config(demo_corpus, target))
     assert prepare(prepare_config(demo_corpus, target, overwrite=True)).description == prepared.description
-    (target / "dataset.json").unlink()
+    (target / "dataset.json").write_text('{"mine": 1}')
     with pytest.raises(ConfigError, match="did not make it"):
         prepare(prepare_config(demo_corpus, target, overwrite=True))
     assert list(target.iterdir())
@@ -152,6 +152,11 @@ def test_a_damaged_shard_names_its_file_and_the_remedy(prepared, tmp_path, damag
         {"shards": {}},
         {"shards": {name: ["../../etc/passwd"] for name in ("train", "validation", "test", "unlabelled")}},
         {"unknown": 1},
+        {"shards": [5]},
+        {"class_names": 7},
+        {"split": {}},
+        {"sizes": dict.fromkeys(("train", "validation", "test", "unlabelled"), "28")},
+        {"shards": {name: [".."] for name in ("train", "validation", "test", "unlabelled")}},
     ],
 )
 def test_a_description_that_is_not_ours(prepared, tmp_path, change):

@@ -79,6 +79,19 @@ def test_splits_share_nothing_and_do_not_depend_on_order(rows, order, seed):
     assert fingerprint(splits) == fingerprint(split(shuffled))
 
 
+def test_a_session_of_two_classes_is_a_conflict_even_with_different_images():
+    data = examples([1, 2, 3], [0, 1, 1], ["same", "same", "other"])
+    assert deduplicate(data).conflicts.tolist() == [True, True, False]
+
+
+@given(seed=st.integers(0, 50))
+def test_both_flows_of_a_session_fall_into_one_split(seed):
+    data = examples(list(range(40)), [0] * 20 + [1] * 20, [f"s{row // 2}#{row % 2}" for row in range(40)])
+    test = split_off(data, 0.3, seed, "test")
+    assert test[0::2].tolist() == test[1::2].tolist()
+    assert np.bincount(data.labels[test]).tolist() == [6, 6]
+
+
 def test_every_class_gives_its_share():
     data = examples(list(range(100)), [0] * 60 + [1] * 40)
     test = split_off(data, 0.25, 0, "test")

@@ -15,7 +15,7 @@ from clgan_tf.models.forest import RandomForest
 
 def test_the_corpus_has_twelve_classes_an_unlabelled_and_an_unseen_capture(demo_corpus):
     folders = {path.name for path in demo_corpus.iterdir()}
-    assert folders == {*demo.CLASS_NAMES, "unlabelled", "unseen.pcap"}
+    assert folders == {*demo.CLASS_NAMES, "unlabelled", "unseen.pcap", "demo_traffic.txt"}
     assert len(demo.CLASS_NAMES) == 12
     sessions = capture.load(demo_corpus / "Streaming/1.pcap")
     assert len(sessions) == round(0.15 * corpus.SESSIONS_PER_CAPTURE)

@@ -1,6 +1,7 @@
 """A run directory, exact resumption after Ctrl-C, and phase 2 from phase 1's weights alone."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,10 +14,12 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from clgan_tf import models
-from clgan_tf.errors import ModelFileError
+from clgan_tf.errors import ModelFileError, TrainingError
 from clgan_tf.main import main
 from clgan_tf.models.discriminator import build_discriminator
-from clgan_tf.training import checkpoint
+from clgan_tf.run_directory import read_log
+from clgan_tf.training import callbacks, checkpoint, phases
+from clgan_tf.training.callbacks import StopOnNaN
 from tests.conftest import train_flags
 
 
@@ -80,7 +83,27 @@ def test_tensorboard_has_what_people_look_for(finished_run):
     assert images == {"test/confusion_matrix"}
 
 
-def test_phase_2_can_start_from_the_saved_weights_alone(finished_run):
+def test_phase_2_starts_from_the_saved_weights_alone(finished_run, prepared, tmp_path):
+    """Without the state of phase 1 a resumed run fine-tunes what the weight files hold."""
+    run = tmp_path / "run"
+    shutil.copytree(finished_run, run)
+    for name in ("metrics.json", "checkpoints/state.npz"):
+        (run / name).unlink()
+    log = (run / "metrics.jsonl").read_text()
+    flags = train_flags(prepared, run, "--baselines=supervised,random_forest", "--resume")
+    assert main(flags) == 0
+    first, again = (
+        [json.loads(line) for line in text.splitlines() if '"finetuning"' in line][-3]
+        for text in (log, (run / "metrics.jsonl").read_text())
+    )
+    # Dropout starts from another seed, so the steps differ a little; the weights they start from do not.
+    assert again["loss"] == pytest.approx(first["loss"], rel=0.2)
+    (run / "metrics.json").unlink()
+    (run / "checkpoints/discriminator.weights.h5").write_bytes(b"no weights")
+    assert main(flags) == 1
+
+
+def test_the_weight_files_are_the_state_after_phase_1(finished_run):
     discriminator = build_discriminator(12)
     discriminator.load_weights(finished_run / "checkpoints/discriminator.weights.h5")
     state = models.build("clgan", 12)
@@ -88,6 +111,25 @@ def test_phase_2_can_start_from_the_saved_weights_alone(finished_run):
     assert checkpoint.restore(finished_run / "checkpoints/state.npz", state) == 2
     for one, other in zip(discriminator.get_weights(), state.discriminator.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_diverging_training_stops_with_a_sentence_and_no_classifier(prepared, tmp_path, capsys, monkeypatch):
+    run = tmp_path / "run"
+    monkeypatch.setattr(phases, "default_optimizer", lambda rate: keras.optimizers.SGD(float("nan")))
+    assert main(train_flags(prepared, run)) == 1
+    assert "The loss is not finite after epoch 1: lower --learning_rate" in capsys.readouterr().err
+    assert not (run / "checkpoints/state.npz").exists()
+    assert not (run / "classifier.keras").exists()
+    with pytest.raises(TrainingError, match="lower --learning_rate"):
+        StopOnNaN("learning_rate").on_epoch_end(0, {"loss": float("nan")})
+
+
+def test_a_torn_log_does_not_stop_a_report_or_a_resumption(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"phase": "pretraining", "epoch": 1}\n{"phase": "pretraining", "epoch": 2}\n{"phase": "pre')
+    assert [row["epoch"] for row in read_log(path)] == [1, 2]
+    callbacks.forget_epochs_after(path, "pretraining", 1)
+    assert path.read_text() == '{"phase": "pretraining", "epoch": 1}\n'
 
 
 def test_the_runs_flagfile_repeats_it(finished_run, prepared, tmp_path):
@@ -131,10 +173,18 @@ def test_ctrl_c_then_resume_gives_the_weights_of_an_uninterrupted_run(prepared, 
 
 def test_resume_refuses_other_flags_a_finished_run_and_no_run(finished_run, prepared, tmp_path, capsys):
     both = "--baselines=supervised,random_forest"
-    assert main(train_flags(prepared, finished_run, both, "--resume")) == 2
-    assert "is finished" in capsys.readouterr().err
-    assert main(train_flags(prepared, finished_run, both, "--resume", "--seed=5")) == 2
+    before = (finished_run / "metrics.json").read_bytes()
+    assert main(train_flags(prepared, finished_run, both, "--resume", "--overwrite")) == 0
+    assert "is finished" in capsys.readouterr().out
+    assert (finished_run / "metrics.json").read_bytes() == before
+    unfinished = tmp_path / "unfinished"
+    shutil.copytree(finished_run, unfinished)
+    (unfinished / "metrics.json").unlink()
+    assert main(train_flags(prepared, unfinished, both, "--resume", "--seed=5")) == 2
     assert "the run has --seed=0, not 5" in capsys.readouterr().err
+    (unfinished / "config.json").write_text("[]")
+    assert main(train_flags(prepared, unfinished, both, "--resume")) == 1
+    assert "holds no JSON object" in capsys.readouterr().err
     assert main(train_flags(prepared, tmp_path / "none", "--resume")) == 2
     assert "start the run without --resume" in capsys.readouterr().err
 

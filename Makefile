@@ -1,4 +1,4 @@
-# Each target, alone, on a fresh machine with Python 3.11 or later, sets up .venv and does its job.
+# Each target, alone, on a fresh machine with Python 3.11 to 3.13, sets up .venv and does its job.
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 setup: $(READY)
 
 $(READY): requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "clgan_tf needs Python 3.11 or later: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "clgan_tf needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install --quiet -r requirements.txt
 	@touch $@

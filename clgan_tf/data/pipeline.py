@@ -70,7 +70,7 @@ def in_order(examples: Examples, batch_size: int = 1024) -> tf.data.Dataset:
 def unlabelled(dataset: Dataset, labelled_sessions: np.ndarray) -> tf.data.Dataset:
     """Images [28, 28, 1] uint8 of all training sessions that do not show their label.
 
-    Read from the shards, so that the pool may be larger than memory; cached when it fits.
+    Read from the shards; cached when they fit.
     """
     shown = tf.lookup.StaticHashTable(
         tf.lookup.KeyValueTensorInitializer(

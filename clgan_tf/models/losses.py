@@ -39,7 +39,9 @@ def feature_matching(real_features: tf.Tensor, generated_features: tf.Tensor) ->
     The squared norm: the plain norm has no gradient where both means meet.
     The real mean is a target, so no gradient flows into it.
     """
-    difference = tf.stop_gradient(tf.reduce_mean(real_features, axis=0)) - tf.reduce_mean(generated_features, axis=0)
+    # float32 whatever the policy: the mean of many half-precision features loses their small differences.
+    real, generated = (tf.reduce_mean(tf.cast(x, tf.float32), axis=0) for x in (real_features, generated_features))
+    difference = tf.stop_gradient(real) - generated
     return tf.reduce_sum(tf.square(difference))
 
 

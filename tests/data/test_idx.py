@@ -4,7 +4,9 @@ import struct
 import numpy as np
 import pytest
 
-from clgan_tf.data import idx, published
+from clgan_tf import config
+from clgan_tf.data import idx
+from clgan_tf.data import published as published_module
 from clgan_tf.errors import ConfigError, DataError
 from tests import packets as p
 
@@ -63,7 +65,11 @@ def test_both_published_layouts(published, name, representation, count, test_cou
     assert len(set(examples.sessions)) == count
 
 
-published_read = published.read
+published_read = published_module.read
+
+
+def test_the_flags_know_every_published_data_set_and_no_other():
+    assert config.PUBLISHED == published_module.NAMES
 
 
 def test_masked_needs_captures(tmp_path):

@@ -213,6 +213,22 @@ def test_bytes_go_in_and_generated_bytes_come_out():
     assert model.generate(5).shape == (5, 28, 28, 1)
 
 
+def test_half_precision_keeps_float32_heads_and_wraps_neither_optimizer():
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        model = build()
+        outputs = model.discriminator(np.zeros((2, 28, 28, 1), np.float32))
+        assert outputs["logits"].dtype == tf.float32
+        assert model.generator(model.noise(2, 0)).dtype == tf.float32
+        history = model.fit(stream(2), verbose=0, shuffle=False).history
+        assert np.isfinite(history["loss"][0])
+        keras.mixed_precision.set_global_policy("mixed_float16")
+        model = build()
+        assert type(model.optimizer) is type(model.generator_optimizer) is keras.optimizers.Adam
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+
+
 MIRRORED = """
     from clgan_tf.quiet import import_tensorflow
     import_tensorflow()

@@ -1,0 +1,178 @@
+"""Packets a second from a capture file to session images, beside a plain dpkt loop, nfstream and tshark.
+
+    python experiments/benchmarks/capture.py [--sessions=290000] [--rounds=3]
+
+Makes a mixed capture (about 5.3 packets a session), then runs every reader in a process of its own, in turn,
+several rounds; prints the median of packets/s and MB/s, the peak memory, and the ratio to ours, pair by pair.
+nfstream (pip install nfstream) and tshark are left out, with a word, where they are not installed.
+"""
+
+import argparse
+import importlib.util
+import random
+import resource
+import shutil
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+PACKETS = (2, 2, 3, 5, 8, 12)
+PAYLOADS = (0, 0, 60, 200, 500, 1200)
+LIVE_SESSIONS = 200  # so many run at the same time
+
+
+def make_capture(path: Path, sessions: int, seed: int = 0) -> int:
+    """Writes TCP and UDP sessions of random bytes, interleaved; returns the number of packets."""
+    rng = random.Random(seed)
+    live: list[list[bytes]] = []
+    count = 0
+    with open(path, "wb") as file:
+        file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        for number in range(sessions):
+            live.append(_session(rng))
+            while len(live) > LIVE_SESSIONS or (number == sessions - 1 and live):
+                chosen = rng.randrange(len(live))
+                frame = live[chosen].pop(0)
+                file.write(
+                    struct.pack("<IIII", 1_600_000_000 + count // 10_000, count % 10_000 * 100, len(frame), len(frame))
+                )
+                file.write(frame)
+                count += 1
+                if not live[chosen]:
+                    live[chosen] = live[-1]
+                    live.pop()
+    return count
+
+
+def _session(rng: random.Random) -> list[bytes]:
+    ends = [(rng.randbytes(4), rng.randrange(1024, 65535)), (rng.randbytes(4), rng.choice((443, 80, 53, 22, 993)))]
+    is_udp = ends[1][1] == 53
+    frames = []
+    for number in range(rng.choice(PACKETS)):
+        (source, source_port), (destination, destination_port) = ends[:: 1 if number % 2 == 0 else -1]
+        payload = rng.randbytes(rng.choice(PAYLOADS) if number > 1 else 0)
+        if is_udp:
+            payload += rng.randbytes(40)
+            segment = struct.pack(">HHHH", source_port, destination_port, 8 + len(payload), 0) + payload
+        else:
+            options = b"\x01\x01\x08\x0a" + rng.randbytes(8)
+            if number < 2:
+                options = b"\x02\x04\x05\xb4\x04\x02\x08\x0a" + rng.randbytes(8) + b"\x01\x03\x03\x07"
+            size, flags = (20 + len(options)) // 4 << 4, 2 if number == 0 else 24
+            head = struct.pack(">HHII", source_port, destination_port, rng.getrandbits(32), rng.getrandbits(32))
+            segment = head + struct.pack(">BBHHH", size, flags, 501, 0, 0) + options + payload
+        total, protocol = 20 + len(segment), 17 if is_udp else 6
+        header = struct.pack(">BBHHHBBH", 0x45, 0, total, rng.getrandbits(16), 0x4000, 64, protocol, 0)
+        frames.append(bytes(12) + b"\x08\x00" + header + source + destination + segment)
+    return frames
+
+
+def ours(path: str, representation: str) -> int:
+    """clgan_tf.capture: images of the representation."""
+    from clgan_tf import capture
+
+    return len(capture.load(path, representation))
+
+
+def dpkt_loop(path: str) -> int:
+    """What most scripts do: dpkt objects, a dictionary of 5-tuples, l7 images."""
+    import dpkt
+
+    sessions: dict[tuple, bytearray] = {}
+    with open(path, "rb") as file:
+        for _, frame in dpkt.pcap.Reader(file):
+            packet = dpkt.ethernet.Ethernet(frame).data
+            if not isinstance(packet, dpkt.ip.IP | dpkt.ip6.IP6) or not isinstance(
+                packet.data, dpkt.tcp.TCP | dpkt.udp.UDP
+            ):
+                continue
+            ends = sorted([(packet.src, packet.data.sport), (packet.dst, packet.data.dport)])
+            image = sessions.setdefault((packet.p, *ends), bytearray())
+            if len(image) < 784:
+                image += packet.data.data
+    return len([bytes(image[:784]).ljust(784, b"\0") for image in sessions.values() if image])
+
+
+def nfstream_flows(path: str) -> int:
+    """Nfstream with no plug-in: flows alone, no images."""
+    from nfstream import NFStreamer
+
+    streamer = NFStreamer(
+        source=path, n_dissections=0, statistical_analysis=False, idle_timeout=10**6, active_timeout=10**6
+    )
+    return sum(1 for _ in streamer)
+
+
+def tshark_conversations(path: str) -> int:
+    """Tshark's list of TCP conversations, no images."""
+    done = subprocess.run(["tshark", "-r", path, "-q", "-z", "conv,tcp"], capture_output=True, text=True, check=True)
+    return done.stdout.count("<->")
+
+
+READERS: dict[str, Callable[[str], int]] = {
+    "clgan_tf l7": lambda path: ours(path, "l7"),
+    "clgan_tf masked": lambda path: ours(path, "masked"),
+    "clgan_tf all_layers": lambda path: ours(path, "all_layers"),
+    "dpkt loop, l7": dpkt_loop,
+    "nfstream": nfstream_flows,
+    "tshark conv,tcp": tshark_conversations,
+}
+
+
+def run_alone(reader: str, path: Path) -> tuple[float, float]:
+    """Seconds and peak megabytes of one reader in a process of its own, start-up left out."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--one", reader, str(path)], capture_output=True, text=True, check=True
+    )
+    seconds, megabytes = done.stdout.split()[-2:]
+    return float(seconds), float(megabytes)
+
+
+def main() -> None:
+    """Makes the capture and prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sessions", type=int, default=290_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--one", nargs=2, metavar=("READER", "FILE"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        started = time.perf_counter()
+        READERS[options.one[0]](options.one[1])
+        seconds = time.perf_counter() - started
+        usage = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        print(seconds, usage / 1024)
+        return
+    readers = list(READERS)
+    if not importlib.util.find_spec("nfstream"):
+        readers.remove("nfstream")
+        print("nfstream is not installed: left out")
+    if not shutil.which("tshark"):
+        readers.remove("tshark conv,tcp")
+        print("tshark is not installed: left out")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "mixed.pcap"
+        packets = make_capture(path, options.sessions)
+        megabytes = path.stat().st_size / 1e6
+        print(
+            f"{packets:,} packets, {options.sessions:,} sessions, {megabytes:,.0f} MB; {options.rounds} rounds in turn"
+        )
+        measured = {reader: [] for reader in readers}
+        for _ in range(options.rounds):
+            for reader in readers:
+                measured[reader].append(run_alone(reader, path))
+    print(f"{'reader':<22}{'packets/s':>12}{'MB/s':>8}{'peak MB':>9}{'ours (l7) is faster by':>24}")
+    ours_seconds = [seconds for seconds, _ in measured["clgan_tf l7"]]
+    for reader, rows in measured.items():
+        seconds = statistics.median(row[0] for row in rows)
+        ratio = statistics.median(row[0] / own for row, own in zip(rows, ours_seconds, strict=True))
+        peak = max(row[1] for row in rows)
+        print(f"{reader:<22}{packets / seconds:>12,.0f}{megabytes / seconds:>8,.0f}{peak:>9,.0f}{ratio:>23.1f}x")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,13 +1,18 @@
-"""One function a mode: it joins the rooms for one task and tells the user what came of it."""
+"""One function a mode: it joins the rooms for one task and tells the user what came of it.
+
+Those that read captures return the warnings about them, which they have printed.
+"""
 
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-from clgan_tf import config, evaluation, serving
+from clgan_tf import config, evaluation, progress, serving
+from clgan_tf.capture.sources import find
 from clgan_tf.data import prepare
 from clgan_tf.data.dataset import Dataset, open_dataset
 from clgan_tf.errors import DataError
@@ -18,28 +23,34 @@ from clgan_tf.run_directory import RunDirectory, read_metrics
 from clgan_tf.training.run import Trained, train
 
 
-def run_prepare(settings: config.PrepareConfig) -> Dataset:
+def run_prepare(settings: config.PrepareConfig) -> list[str]:
     """Makes the data set and prints its table; a resumed run keeps the data set it has."""
+    return _prepared(settings)[1]
+
+
+def _prepared(settings: config.PrepareConfig) -> tuple[Dataset, list[str]]:
     if settings.resume and settings.dataset.exists():
-        return _matching(open_dataset(settings.dataset), settings)
+        return _matching(open_dataset(settings.dataset), settings), []
     dataset = prepare.prepare(settings)
     print(prepare.table(dataset))
-    return dataset
+    return dataset, [warning for row in dataset.description.captures for warning in row["warnings"]]
 
 
-def run_train(settings: config.TrainConfig, source: config.PrepareConfig | None, flagfile_text: str) -> None:
+def run_train(settings: config.TrainConfig, source: config.PrepareConfig | None, flagfile_text: str) -> list[str]:
     """Prepares the data if need be, trains, reads the test split once and prints the systems side by side."""
     if settings.resume and RunDirectory(settings.run_dir).metrics.exists():
         print(f"{settings.run_dir} is finished: there is nothing to resume.")
-        return
+        return []
+    warnings: list[str] = []
     if source is None:
         dataset = open_dataset(settings.dataset)
     elif settings.dataset.exists():
         dataset = _matching(open_dataset(settings.dataset), source)
     else:
-        dataset = run_prepare(source)
+        dataset, warnings = _prepared(source)
     trained = train(settings, dataset, flagfile_text)
     _evaluate(trained, dataset, trained.run)
+    return warnings
 
 
 def _matching(dataset: Dataset, source: config.PrepareConfig) -> Dataset:
@@ -49,6 +60,7 @@ def _matching(dataset: Dataset, source: config.PrepareConfig) -> Dataset:
         ("source_kind", description.source_kind, source.source_kind),
         ("representation", description.representation, source.representation),
         ("unit", description.unit, source.unit),
+        *((name, description.rules.get(name), value) for name, value in asdict(source.rules).items()),
         ("split_seed", description.split["seed"], source.seed),
         ("test_fraction", description.split.get("test_fraction"), source.test_fraction),
         ("validation_fraction", description.split.get("validation_fraction"), source.validation_fraction),
@@ -105,15 +117,17 @@ def _evaluate(trained: Trained, dataset: Dataset, classifier_run: RunDirectory) 
     print(f"Classifier: {classifier_run.classifier}")
 
 
-def run_classify(settings: config.ClassifyConfig) -> None:
+def run_classify(settings: config.ClassifyConfig) -> list[str]:
     """Labels every session of the captures; the summary goes to standard error, so that rows can be piped."""
     classifier = serving.load(settings.classifier)
     counts: Counter[str] = Counter()
 
     def counted() -> Iterator[dict]:
-        for row in classifier.classify(settings.captures, settings.strict):
-            counts[row["label"]] += 1
-            yield row
+        paths = find(settings.captures)
+        with progress.captures_bar("Classifying", paths) as show:
+            for row in classifier.classify(paths, settings.strict, show):
+                counts[row["label"]] += 1
+                yield row
 
     count = serving.write_rows(counted(), settings.output)
     dropped = ", ".join(f"{reason} {packets:,}" for reason, packets in sorted(classifier.drops.items()))
@@ -122,6 +136,7 @@ def run_classify(settings: config.ClassifyConfig) -> None:
     where = "" if settings.output == "-" else f" to {settings.output}"
     labels = ", ".join(f"{label} {number:,}" for label, number in counts.most_common())
     print(f"{count:,} sessions labelled{where}: {labels}; packets in no session: {dropped or 'none'}.", file=sys.stderr)
+    return classifier.warnings
 
 
 def run_report(settings: config.ReportConfig) -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from absl import flags
 
-from clgan_tf.capture import REPRESENTATIONS, UNITS
+from clgan_tf.capture import REPRESENTATIONS, TUNNELS, UNITS, SessionRules
 from clgan_tf.errors import ConfigError
 
 MODES = ("prepare", "train", "evaluate", "classify", "report")
@@ -26,7 +26,7 @@ GROUPS: dict[str, list[str]] = {
     "all modes": ["mode", "flagfile", "overwrite", "help"],
     "prepare": [
         *("source", "source_kind", "dataset", "representation", "unit", "test_fraction", "validation_fraction"),
-        *("split_seed", "strict"),
+        *("split_seed", "tunnels", "idle_timeout", "active_timeout", "tcp_close", "strict"),
     ],
     "train": [
         *("dataset", "run_dir", "resume", "model", "labels", "labels_unit", "seed", "batch_size"),
@@ -74,7 +74,15 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     number("test_fraction", 0.2, "Share of every class for the test split, where none is published.", 0.01, 0.9)
     number("validation_fraction", 0.1, "Share of every class's remaining sessions for validation.", 0.01, 0.9)
     integer("split_seed", 0, "Seed of the splits and of demo traffic.", 0, MAX_SEED)
-    boolean("strict", "Stop at damage inside a capture; --nostrict keeps what came before it.", True)
+    choice(
+        "tunnels", "outer", TUNNELS, "Sessions outside tunnels, or those inside GRE, IP in IP, VXLAN, GTP-U, Teredo."
+    )
+    number("idle_timeout", 0, "Seconds without a packet after which a new session begins; 0 = never.", 0)
+    number("active_timeout", 0, "Seconds after its first packet at which a new session begins; 0 = never.", 0)
+    boolean("tcp_close", "A SYN after a FIN or RST begins a new session.")
+    boolean(
+        "strict", "Stop at damage inside a capture; otherwise what came before it is used, and the exit status is 3."
+    )
 
     string("run_dir", "", "Directory of one run: settings, logs, checkpoints, classifier, figures.")
     boolean("resume", "Continue the interrupted run in --run_dir; --overwrite then does nothing.")
@@ -200,6 +208,7 @@ class PrepareConfig:
     test_fraction: float
     validation_fraction: float
     seed: int
+    rules: SessionRules
     strict: bool
     overwrite: bool
     resume: bool = False
@@ -207,6 +216,10 @@ class PrepareConfig:
     def __post_init__(self) -> None:
         if self.unit != "session" and self.source_kind in PUBLISHED:
             raise ConfigError(f"--unit={self.unit}: {self.source_kind} was published as sessions; leave --unit out.")
+        if self.rules != SessionRules() and self.source_kind in PUBLISHED:
+            raise ConfigError(
+                f"{self.source_kind} was published without timeouts, TCP close or tunnels; leave those flags out."
+            )
 
 
 @dataclass(frozen=True)
@@ -301,7 +314,8 @@ def prepare_config(values: flags.FlagValues) -> PrepareConfig:
     """Raises ConfigError where a flag that prepare needs is missing."""
     given = {name: _path(values, name, "prepare") for name in ("source", "dataset")}
     overwrite = values.overwrite and not values.resume
-    return _from_flags(PrepareConfig, values, **given, seed=values.split_seed, overwrite=overwrite)
+    rules = SessionRules(values.tunnels, values.idle_timeout, values.active_timeout, values.tcp_close)
+    return _from_flags(PrepareConfig, values, **given, seed=values.split_seed, rules=rules, overwrite=overwrite)
 
 
 def train_config(values: flags.FlagValues) -> TrainConfig:

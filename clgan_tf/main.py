@@ -16,7 +16,8 @@ HELP = {"--help", "-help", "-h", "--helpfull", "--helpshort"}
 def main(arguments: list[str] | None = None) -> int:
     """Runs the modes of `arguments` (default: the process's own); returns the exit status.
 
-    0: done; 1: something given could not be used; 2: a flag is wrong; 130: stopped with Ctrl-C.
+    0: done; 1: something given could not be used; 2: a flag is wrong; 3: done, but a capture was damaged or
+    gave nothing, as the warnings say; 130: stopped with Ctrl-C.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     values = flags.FlagValues()
@@ -30,8 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise config.ConfigError(f"{rest[0]} is no flag; every setting begins with --.")
         # All settings are read before any work, so that a wrong flag is told at once.
         settings = {mode: SETTINGS[mode](values) for mode in config.modes(values)}
-        for mode, value in settings.items():
-            _run(mode, value, values)
+        warnings = [warning for mode, value in settings.items() for warning in _run(mode, value, values)]
     except UserError as error:
         print(f"clgan-tf: {error}", file=sys.stderr)
         return 2 if isinstance(error, config.ConfigError) else 1
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
             f"clgan-tf: {error.filename or 'a file'}: {error.strerror}; nothing half-written remains.", file=sys.stderr
         )
         return 1
-    return 0
+    return 3 if warnings else 0
 
 
 SETTINGS: dict[str, Callable[[flags.FlagValues], Any]] = {
@@ -59,15 +59,14 @@ SETTINGS: dict[str, Callable[[flags.FlagValues], Any]] = {
 }
 
 
-def _run(mode: str, settings: Any, values: flags.FlagValues) -> None:
+def _run(mode: str, settings: Any, values: flags.FlagValues) -> list[str]:
     import_tensorflow()
     from clgan_tf import commands
 
     if mode == "train":
         source = config.prepare_config(values) if values.source else None
-        commands.run_train(settings, source, config.resolved_flagfile(settings.run_dir, values))
-    else:
-        getattr(commands, f"run_{mode}")(settings)
+        return commands.run_train(settings, source, config.resolved_flagfile(settings.run_dir, values))
+    return getattr(commands, f"run_{mode}")(settings) or []
 
 
 if __name__ == "__main__":

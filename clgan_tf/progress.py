@@ -1,6 +1,9 @@
 """One look for every progress bar."""
 
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
@@ -13,3 +16,20 @@ def bar(title: str, total: int, unit: str, **options: Any) -> tqdm:
     """A bar with rate and time left on standard error; it appears after two seconds and vanishes when it is done."""
     interval = 0.1 if sys.stderr.isatty() else LOG_SECONDS
     return tqdm(total=total, unit=unit, desc=title, leave=False, mininterval=interval, delay=QUIET_SECONDS, **options)
+
+
+@contextmanager
+def captures_bar(title: str, paths: Sequence[str]) -> Iterator[Callable[[int, int], None]]:
+    """A bar over the bytes of capture files; yields what to call with (packets, bytes) read since the last call."""
+    total = sum(Path(path).stat().st_size for path in paths if Path(path).is_file())
+    with bar(title, total, "B", unit_scale=True) as shown:
+        packets = 0
+
+        def show(new_packets: int, new_bytes: int) -> None:
+            nonlocal packets
+            packets += new_packets
+            rate = packets / max(shown.format_dict["elapsed"], 1e-3)
+            shown.set_postfix_str(f"{packets:,} packets, {rate:,.0f} packets/s", refresh=False)
+            shown.update(new_bytes)
+
+        yield show

@@ -10,6 +10,7 @@ from clgan_tf.quiet import import_tensorflow
 import_tensorflow()
 
 from clgan_tf import demo  # noqa: E402
+from clgan_tf.capture import SessionRules  # noqa: E402
 from clgan_tf.config import PrepareConfig  # noqa: E402
 from clgan_tf.data.dataset import Dataset  # noqa: E402
 from clgan_tf.data.prepare import prepare  # noqa: E402
@@ -49,7 +50,8 @@ def prepare_config(source: Path, dataset: Path, **changes: object) -> PrepareCon
         "test_fraction": 0.2,
         "validation_fraction": 0.15,
         "seed": 0,
-        "strict": True,
+        "rules": SessionRules(),
+        "strict": False,
         "overwrite": False,
     }
     return PrepareConfig(**{**values, **changes})

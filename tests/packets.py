@@ -40,6 +40,30 @@ def ipv6(segment: dpkt.Packet, source: bytes = CLIENT6, destination: bytes = SER
     return struct.pack(">IHBB", 6 << 28, len(body), first, 64) + source + destination + body
 
 
+def ipv4_fragments(data: bytes, size: int, protocol: int = 17, **fields: int) -> list[bytes]:
+    """IPv4 packets that carry `data` in parts of `size` bytes, a multiple of 8."""
+    packets = []
+    for place in range(0, len(data), size):
+        more = 0x2000 if place + size < len(data) else 0
+        part = data[place : place + size]
+        header = struct.pack(
+            ">BBHHHBBH", 0x45, 0, 20 + len(part), fields.get("id", 7), more | place // 8, 64, protocol, 0
+        )
+        packets.append(header + CLIENT + SERVER + part)
+    return packets
+
+
+def ipv6_fragments(data: bytes, size: int, protocol: int = 17, extension: bytes = b"") -> list[bytes]:
+    """IPv6 packets that carry `data` in parts of `size` bytes; `extension`: a hop-by-hop header before the fragment's."""
+    packets = []
+    for place in range(0, len(data), size):
+        more = place + size < len(data)
+        body = extension + struct.pack(">BBHI", protocol, 0, place | more, 77) + data[place : place + size]
+        first = 0 if extension else 44
+        packets.append(struct.pack(">IHBB", 6 << 28, len(body), first, 64) + CLIENT6 + SERVER6 + body)
+    return packets
+
+
 def ethernet(packet: bytes, ethertype: int | None = None, tags: bytes = b"") -> bytes:
     kind = ethertype if ethertype is not None else {4: 0x0800, 6: 0x86DD}[packet[0] >> 4]
     return bytes(12) + tags + kind.to_bytes(2, "big") + packet

@@ -1,6 +1,18 @@
 """Capture files to sessions. Knows nothing of TensorFlow."""
 
+from clgan_tf.capture.parallel import workers_for
 from clgan_tf.capture.representation import REPRESENTATIONS
+from clgan_tf.capture.rules import TUNNELS, SessionRules
 from clgan_tf.capture.sessions import UNITS, Sessions, concatenate, load, stream
 
-__all__ = ["REPRESENTATIONS", "UNITS", "Sessions", "concatenate", "load", "stream"]
+__all__ = [
+    "REPRESENTATIONS",
+    "TUNNELS",
+    "UNITS",
+    "SessionRules",
+    "Sessions",
+    "concatenate",
+    "load",
+    "stream",
+    "workers_for",
+]

@@ -3,33 +3,29 @@
 import struct
 from typing import NamedTuple
 
+from clgan_tf.capture import link_layer
+from clgan_tf.capture.reasons import (
+    ARP,
+    INCOMPLETE_FRAGMENTS,
+    MALFORMED,
+    NOT_IP,
+    NOT_TCP_OR_UDP,
+    TRUNCATED,
+    Unused,
+)
+
 TCP, UDP = 6, 17
-
-# Link types (https://www.tcpdump.org/linktypes.html)
-NULL, ETHERNET, PPP, DLT_RAW, RAW, LOOP = 0, 1, 9, 12, 101, 108
-LINUX_SLL, RAW_IPV4, RAW_IPV6, LINUX_SLL2 = 113, 228, 229, 276
-
-# EtherTypes (IEEE 802 numbers, IANA)
-ETHERTYPE_IPV4, ETHERTYPE_ARP, ETHERTYPE_IPV6 = 0x0800, 0x0806, 0x86DD
-ETHERTYPES_VLAN = (0x8100, 0x88A8, 0x9100)
-ETHERTYPES_MPLS = (0x8847, 0x8848)
-ETHERTYPE_PPPOE_SESSION = 0x8864
-
-# PPP protocol numbers (RFC 1661, 1332, 5072)
-PPP_PROTOCOLS = {0x0021: ETHERTYPE_IPV4, 0x0057: ETHERTYPE_IPV6}
 
 # IPv6 extension headers (RFC 8200 section 4; AH RFC 4302; mobility RFC 6275; HIP RFC 7401; shim6 RFC 5533)
 IPV6_EXTENSIONS = (0, 43, 60, 135, 139, 140)
 IPV6_FRAGMENT, IPV6_AUTHENTICATION = 44, 51
 
-# Reasons for which a packet belongs to no session
-ARP = "arp"
-NOT_IP = "not_ip"
-NOT_TCP_OR_UDP = "not_tcp_or_udp"
-LATER_FRAGMENT = "later_ip_fragment"
-MALFORMED = "malformed_header"
-TRUNCATED = "truncated_header"
-UNKNOWN_LINK_TYPE = "unknown_link_type"
+# Tunnels: IP protocols (RFC 2003, RFC 4213, RFC 2784) and UDP ports (RFC 7348, 3GPP TS 29.281, RFC 4380)
+IP_IN_IP, IPV6_IN_IP, GRE = 4, 41, 47
+VXLAN_PORT, GTP_USER_PORT, TEREDO_PORT = 4789, 2152, 3544
+TUNNEL_PORTS = (VXLAN_PORT, GTP_USER_PORT, TEREDO_PORT)
+MOST_TUNNELS = 8  # one inside the other; a packet with more is taken for malformed
+ETHERTYPE_BRIDGED, ETHERTYPE_PPP_IN_GRE = 0x6558, 0x880B
 
 
 class Segment(NamedTuple):
@@ -50,123 +46,208 @@ class Segment(NamedTuple):
     end: int
 
 
-def decode(link_type: int, frame: bytes) -> Segment | str:
-    """Returns the frame's TCP or UDP segment, or one of the reasons above; raises nothing."""
+class Fragment(NamedTuple):
+    """A part of an IP datagram, whole as captured.
+
+    identity: equal for all parts of one datagram; network: offset of the IP header in the frame;
+    naming: of the byte that says what follows the headers in front of the fragment header (IPv6);
+    protocol: what the datagram carries; data, end: the part is frame[data:end]; place: its offset
+    in the datagram's data, bytes; more: whether parts follow.
+    """
+
+    identity: bytes
+    network: int
+    naming: int
+    protocol: int
+    data: int
+    end: int
+    place: int
+    more: bool
+
+
+Decoded = Segment | Fragment | str
+
+
+def decode(link_type: int, frame: bytes, inner: bool = False) -> Decoded:
+    """Returns the frame's TCP or UDP segment, the fragment it is, or a reason of `reasons`; raises nothing.
+
+    inner: look into tunnels (GRE, IP in IP, 6in4, VXLAN, GTP-U, Teredo) for the innermost segment. Where a
+    UDP port alone makes it look like a tunnel and nothing can be read inside, the outer segment stands.
+    """
     try:
-        ethertype, at = _link_layer(link_type, frame)
-        if ethertype == ETHERTYPE_IPV4:
-            return _ipv4(frame, at)
-        if ethertype == ETHERTYPE_IPV6:
-            return _ipv6(frame, at)
-    except _Unused as unused:
+        ethertype, at = link_layer.network_layer(link_type, frame)
+        return _network(frame, ethertype, at, len(frame), MOST_TUNNELS if inner else 0)
+    except Unused as unused:
         return unused.reason
     except (IndexError, struct.error):
         return TRUNCATED
-    return ARP if ethertype == ETHERTYPE_ARP else NOT_IP
 
 
-class _Unused(Exception):
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+def decode_datagram(frame: bytes, network: int, inner: bool = False) -> Decoded:
+    """`decode` of a reassembled frame, whose IP header lies at `network`."""
+    try:
+        return _network(frame, link_layer.ip_version(frame, network), network, len(frame), MOST_TUNNELS if inner else 0)
+    except Unused as unused:
+        return unused.reason
+    except (IndexError, struct.error):
+        return TRUNCATED
 
 
-def _link_layer(link_type: int, frame: bytes) -> tuple[int, int]:
-    """EtherType of the network layer and its offset."""
-    if link_type == ETHERNET:
-        return _ethertype(frame, 12)
-    if link_type in (DLT_RAW, RAW, RAW_IPV4, RAW_IPV6):
-        return _ip_version(frame, 0), 0
-    if link_type in (NULL, LOOP):  # A 4-byte address family, whose numbers differ by system.
-        return _ip_version(frame, 4), 4
-    if link_type == LINUX_SLL:
-        return _ethertype(frame, 14)
-    if link_type == LINUX_SLL2:
-        return _ethertype(frame, 0, header_end=20)
-    if link_type == PPP:
-        return _ppp(frame, 2 if frame[:2] == b"\xff\x03" else 0)
-    raise _Unused(UNKNOWN_LINK_TYPE)
+def _network(frame: bytes, ethertype: int, at: int, limit: int, tunnels: int) -> Segment | Fragment:
+    """`limit`: where the enclosing packet ends; `tunnels`: how many more may be entered."""
+    if ethertype == link_layer.ETHERTYPE_IPV4:
+        return _ipv4(frame, at, limit, tunnels)
+    if ethertype == link_layer.ETHERTYPE_IPV6:
+        return _ipv6(frame, at, limit, tunnels)
+    raise Unused(ARP if ethertype == link_layer.ETHERTYPE_ARP else NOT_IP)
 
 
-def _ethertype(frame: bytes, at: int, header_end: int | None = None) -> tuple[int, int]:
-    (ethertype,) = struct.unpack_from(">H", frame, at)
-    at = at + 2 if header_end is None else header_end
-    while ethertype in ETHERTYPES_VLAN:
-        (ethertype,) = struct.unpack_from(">H", frame, at + 2)
-        at += 4
-    if ethertype in ETHERTYPES_MPLS:
-        while not frame[at + 2] & 1:  # until the bottom of the label stack (RFC 3032)
-            at += 4
-        at += 4
-        return _ip_version(frame, at), at
-    if ethertype == ETHERTYPE_PPPOE_SESSION:
-        return _ppp(frame, at + 6)
-    return ethertype, at
-
-
-def _ppp(frame: bytes, at: int) -> tuple[int, int]:
-    (protocol,) = struct.unpack_from(">H", frame, at)
-    return PPP_PROTOCOLS.get(protocol, 0), at + 2
-
-
-def _ip_version(frame: bytes, at: int) -> int:
-    return {4: ETHERTYPE_IPV4, 6: ETHERTYPE_IPV6}.get(frame[at] >> 4, 0)
-
-
-def _ipv4(frame: bytes, at: int) -> Segment:  # RFC 791
+def _ipv4(frame: bytes, at: int, limit: int, tunnels: int) -> Segment | Fragment:  # RFC 791
     if frame[at] >> 4 != 4:
-        raise _Unused(MALFORMED)
+        raise Unused(MALFORMED)
     header = (frame[at] & 0x0F) * 4
-    total, _, fragment = struct.unpack_from(">HHH", frame, at + 2)
+    total, _, flags = struct.unpack_from(">HHH", frame, at + 2)
     # A total length of 0 comes from segmentation offload: the packet goes to the end of the frame.
-    end = min(at + total, len(frame)) if total else len(frame)
+    end = min(at + total, limit) if total else limit
     if header < 20 or (total and total < header):
-        raise _Unused(MALFORMED)
-    if fragment & 0x1FFF:
-        raise _Unused(LATER_FRAGMENT)
+        raise Unused(MALFORMED)
+    more, place = bool(flags & 0x2000), (flags & 0x1FFF) * 8
+    if more or place:
+        identity = frame[at + 4 : at + 6] + frame[at + 9 : at + 10] + frame[at + 12 : at + 20]
+        fragment = Fragment(identity, at, at + 9, frame[at + 9], at + header, end, place, more)
+        if _is_whole(fragment, at + total):
+            return fragment
     source, destination = frame[at + 12 : at + 16], frame[at + 16 : at + 20]
-    return _transport(frame, frame[at + 9], source, destination, at, at + header, end)
+    return _transport(frame, frame[at + 9], source, destination, at, at + header, end, tunnels)
 
 
-def _ipv6(frame: bytes, at: int) -> Segment:  # RFC 8200
+def _ipv6(frame: bytes, at: int, limit: int, tunnels: int) -> Segment | Fragment:  # RFC 8200
     if frame[at] >> 4 != 6:
-        raise _Unused(MALFORMED)
+        raise Unused(MALFORMED)
     payload_length, next_header = struct.unpack_from(">HB", frame, at + 4)
     # A payload length of 0 is a jumbogram or segmentation offload.
-    end = min(at + 40 + payload_length, len(frame)) if payload_length else len(frame)
+    end = min(at + 40 + payload_length, limit) if payload_length else limit
     source, destination = frame[at + 8 : at + 24], frame[at + 24 : at + 40]
-    transport = at + 40
+    transport, naming = at + 40, at + 6
     while True:
         if next_header in IPV6_EXTENSIONS:
             length = (frame[transport + 1] + 1) * 8
         elif next_header == IPV6_FRAGMENT:
-            if struct.unpack_from(">H", frame, transport + 2)[0] & 0xFFF8:
-                raise _Unused(LATER_FRAGMENT)
+            (flags,) = struct.unpack_from(">H", frame, transport + 2)
+            more, place = bool(flags & 1), flags & 0xFFF8
+            if more or place:  # Otherwise it is whole (RFC 6946).
+                identity = frame[transport + 4 : transport + 8] + source + destination
+                fragment = Fragment(
+                    identity, at, naming, frame[transport], transport + 8, max(end, transport + 8), place, more
+                )
+                if _is_whole(fragment, at + 40 + payload_length):
+                    return fragment
             length = 8
         elif next_header == IPV6_AUTHENTICATION:
             length = (frame[transport + 1] + 2) * 4
         else:
             break
-        next_header, transport = frame[transport], transport + length
-    return _transport(frame, next_header, source, destination, at, transport, end)
+        next_header, naming, transport = frame[transport], transport, transport + length
+    return _transport(frame, next_header, source, destination, at, transport, end, tunnels)
+
+
+def _is_whole(fragment: Fragment, claimed_end: int) -> bool:
+    """Whether the fragment can be put together with others; False for a first one that was cut in capturing.
+
+    A cut first fragment still says whose it is, and is taken as it stands. Raises Unused for any other.
+    """
+    size = fragment.end - fragment.data
+    if fragment.end < claimed_end:
+        if fragment.place:
+            raise Unused(INCOMPLETE_FRAGMENTS)
+        return False
+    if size <= 0 or (fragment.more and size % 8) or fragment.place + size > 0xFFFF:
+        raise Unused(MALFORMED)
+    return True
 
 
 def _transport(
-    frame: bytes, protocol: int, source: bytes, destination: bytes, network: int, transport: int, end: int
-) -> Segment:
+    frame: bytes,
+    protocol: int,
+    source: bytes,
+    destination: bytes,
+    network: int,
+    transport: int,
+    end: int,
+    tunnels: int,
+) -> Segment | Fragment:
     if protocol not in (TCP, UDP):
-        raise _Unused(NOT_TCP_OR_UDP)
+        if tunnels and protocol in (IP_IN_IP, IPV6_IN_IP):
+            return _network(frame, link_layer.ip_version(frame, transport), transport, end, tunnels - 1)
+        if tunnels and protocol == GRE:
+            return _gre(frame, transport, end, tunnels - 1)
+        raise Unused(NOT_TCP_OR_UDP)
     header = 8
     if protocol == TCP:  # RFC 9293
         header = (frame[transport + 12] >> 4) * 4
         if header < 20:
-            raise _Unused(MALFORMED)
+            raise Unused(MALFORMED)
     else:  # RFC 768; a length below 8 says nothing
         (length,) = struct.unpack_from(">H", frame, transport + 4)
         if length >= 8:
             end = min(end, transport + length)
     payload = transport + header
     if payload > end:
-        raise _Unused(TRUNCATED if payload > len(frame) else MALFORMED)
+        raise Unused(TRUNCATED if payload > len(frame) else MALFORMED)
     source_port, destination_port = struct.unpack_from(">HH", frame, transport)
+    if tunnels and protocol == UDP:
+        try:
+            inside = _udp_tunnel(frame, {source_port, destination_port}, payload, end, tunnels - 1)
+        except (Unused, IndexError, struct.error):
+            inside = None
+        if inside is not None:
+            return inside
     return Segment(protocol, source, source_port, destination, destination_port, network, transport, payload, end)
+
+
+def _gre(frame: bytes, at: int, limit: int, tunnels: int) -> Segment | Fragment:  # RFC 2784, RFC 2890, RFC 2637
+    flags, ethertype = struct.unpack_from(">HH", frame, at)
+    version = flags & 7
+    has_checksum, has_key, has_sequence, has_acknowledgement = (flags & bit for bit in (0x8000, 0x2000, 0x1000, 0x80))
+    if version == 1 and ethertype == ETHERTYPE_PPP_IN_GRE:
+        at += 8 + (4 if has_sequence else 0) + (4 if has_acknowledgement else 0)
+        ethertype, at = link_layer.ppp(frame, at + 2 if frame[at : at + 2] == b"\xff\x03" else at)
+        return _network(frame, ethertype, at, limit, tunnels)
+    if version:
+        raise Unused(MALFORMED)
+    at += 4 + sum(4 for present in (has_checksum, has_key, has_sequence) if present)
+    if ethertype == ETHERTYPE_BRIDGED:
+        ethertype, at = link_layer.ethertype_at(frame, at + 12)
+    return _network(frame, ethertype, at, limit, tunnels)
+
+
+def _udp_tunnel(frame: bytes, ports: set[int], at: int, limit: int, tunnels: int) -> Segment | Fragment | None:
+    """What is inside, or None where the ports or the first bytes belong to no tunnel."""
+    if VXLAN_PORT in ports and frame[at] == 0x08:  # RFC 7348: only the flag "this number is valid" is set
+        ethertype, at = link_layer.ethertype_at(frame, at + 8 + 12)
+        return _network(frame, ethertype, at, limit, tunnels)
+    if GTP_USER_PORT in ports and frame[at] & 0xF0 == 0x30 and frame[at + 1] == 255:  # 3GPP TS 29.281: version 1, T-PDU
+        at = _behind_gtp(frame, at)
+        return _network(frame, link_layer.ip_version(frame, at), at, limit, tunnels)
+    if TEREDO_PORT in ports:  # RFC 4380 section 5.1.1
+        if frame[at : at + 2] == b"\x00\x01":  # authentication
+            at += 4 + frame[at + 2] + frame[at + 3] + 9
+        if frame[at : at + 2] == b"\x00\x00":  # origin indication
+            at += 8
+        if link_layer.ip_version(frame, at) == link_layer.ETHERTYPE_IPV6:
+            return _network(frame, link_layer.ETHERTYPE_IPV6, at, limit, tunnels)
+    return None
+
+
+def _behind_gtp(frame: bytes, at: int) -> int:
+    flags = frame[at]
+    at += 8
+    if flags & 7:  # any of sequence number, N-PDU number and extension: all three fields are there
+        extension, at = frame[at + 3], at + 4
+        if flags & 4:
+            while extension:
+                length = frame[at] * 4
+                if not length:
+                    raise Unused(MALFORMED)
+                extension, at = frame[at + length - 1], at + length
+    return at

@@ -1,17 +1,30 @@
 """Packet headers of a whole block at once, in NumPy; whatever is uncommon goes to the exact decoder, packet by packet.
 
-The fast path takes Ethernet (up to two VLAN tags) and raw IP, IPv4 that is no later fragment, IPv6 without
-extension headers, TCP and UDP, and only where every length fits. A test holds it against `decode`.
+The fast path takes Ethernet and Linux cooked captures (up to two VLAN tags), raw IP and loopback; IPv4 that
+is no fragment, IPv6 without extension headers, TCP and UDP, and only where every length fits. A test holds
+it against `decode`.
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
-from clgan_tf.capture import decode
-from clgan_tf.capture.blocks import Block, gather
+from clgan_tf.capture import decode, link_layer
+from clgan_tf.capture.blocks import MARGIN, Block, gather
+from clgan_tf.capture.fragments import Reassembler
 
-RAW_LINK_TYPES = (decode.DLT_RAW, decode.RAW, decode.RAW_IPV4, decode.RAW_IPV6)
+FRONT = 16  # spare bytes before a frame, which a Block promises
+# Link type -> where its EtherType lies (-1: there is none) and where the network layer begins.
+PLACES = {
+    link_layer.ETHERNET: (12, 14),
+    link_layer.LINUX_SLL: (14, 16),
+    link_layer.LINUX_SLL2: (0, 20),
+    link_layer.NULL: (-1, 4),
+    link_layer.LOOP: (-1, 4),
+    **dict.fromkeys(link_layer.RAW_LINK_TYPES, (-1, 0)),
+}
 
 
 @dataclass
@@ -20,7 +33,8 @@ class Segments:
 
     rows: int64 [n], which packets of the block they are. network, transport, payload, end: int64 [n], offsets
     into the block's buffer. source, destination: uint64 [n, 3]: the address as two big-endian words (IPv4 in
-    the second) and the port. protocol: uint64 [n]; version: uint64 [n], 4 or 6.
+    the second) and the port. protocol: uint64 [n]; version: uint64 [n], 4 or 6. packets: int64 [n], of how
+    many captured packets each is made: more than 1 if it was put together from fragments.
     """
 
     rows: np.ndarray
@@ -32,45 +46,108 @@ class Segments:
     destination: np.ndarray
     protocol: np.ndarray
     version: np.ndarray
+    packets: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
 
-def segments(block: Block) -> tuple[Segments, dict[str, int]]:
-    """All segments of a block, and how many packets have none, by reason."""
-    fast = _fast(block)
-    accepted = fast.rows
-    slow_rows = np.setdiff1d(np.arange(len(block)), accepted, assume_unique=True)
-    found: list[tuple[int, decode.Segment]] = []
-    drops: dict[str, int] = {}
-    for row in slow_rows.tolist():
-        segment = decode.decode(int(block.link_type[row]), block.frame(row))
-        if isinstance(segment, str):
-            drops[segment] = drops.get(segment, 0) + 1
-        else:
-            found.append((row, segment))
-    if not found:
-        return fast, drops
-    return _merge(fast, _from_scalar(found, block)), drops
+class Decoder:
+    """Decodes the blocks of one capture, in order.
+
+    Args:
+      inner: look into tunnels; see `decode.decode`.
+    """
+
+    def __init__(self, inner: bool = False) -> None:
+        self.inner = inner
+        self._reassembler = Reassembler()
+        self._drops: Counter[str] = Counter()
+
+    @property
+    def drops(self) -> Counter[str]:
+        """Packets that are in no segment so far, by reason; fragments that still wait are not among them."""
+        return self._drops + self._reassembler.drops
+
+    def finish(self) -> None:
+        """Gives up the fragments that still wait."""
+        self._reassembler.finish()
+
+    def decode(self, block: Block) -> tuple[Block, Segments]:
+        """All segments of a block, and the block that they lie in.
+
+        Where a datagram became whole, that is another block: its last fragment's frame is replaced by the
+        reassembled one.
+        """
+        fast = _fast(block, self.inner)
+        is_slow = np.ones(len(block), bool)
+        is_slow[fast.rows] = False
+        found: list[_Found] = []
+        behind = bytearray()
+        for row in np.flatnonzero(is_slow).tolist():
+            frame, packets, start = block.frame(row), 1, int(block.start[row])
+            decoded = decode.decode(int(block.link_type[row]), frame, self.inner)
+            while isinstance(decoded, decode.Fragment):
+                whole = self._reassembler.add(decoded, frame, int(block.time_ns[row]), packets)
+                if whole is None:
+                    break
+                frame, network, packets = whole
+                decoded = decode.decode_datagram(frame, network, self.inner)
+            if isinstance(decoded, decode.Segment):
+                if packets > 1:
+                    start = len(block.buffer) + len(behind) + FRONT
+                    behind += bytes(FRONT) + frame
+                found.append(_Found(row, start, len(frame), decoded, packets))
+            elif isinstance(decoded, str):
+                self._drops[decoded] += packets
+        if behind:
+            block = _with_frames(block, behind, found)
+        return block, _merge(fast, _from_scalar(found)) if found else fast
 
 
-def _from_scalar(found: list[tuple[int, decode.Segment]], block: Block) -> Segments:
-    rows = np.array([row for row, _ in found])
-    offsets = np.array([(s.network, s.transport, s.payload, s.end) for _, s in found]) + block.start[rows, np.newaxis]
+class _Found(NamedTuple):
+    """A segment that the exact decoder found: its row, where its frame lies in the buffer, of how many packets."""
 
+    row: int
+    start: int
+    length: int
+    segment: decode.Segment
+    packets: int
+
+
+def _with_frames(block: Block, behind: bytearray, found: list[_Found]) -> Block:
+    """The block with reassembled frames behind its own, in the place of their last fragments."""
+    start, length, wire_length = block.start.copy(), block.length.copy(), block.wire_length.copy()
+    for one in found:
+        if one.packets > 1:
+            start[one.row] = one.start
+            length[one.row] = wire_length[one.row] = one.length
+    return replace(
+        block, buffer=block.buffer + behind + bytes(MARGIN), start=start, length=length, wire_length=wire_length
+    )
+
+
+def _from_scalar(found: list[_Found]) -> Segments:
     def end_point(address: bytes, port: int) -> tuple[int, int, int]:
         padded = address.rjust(16, b"\0")
         return int.from_bytes(padded[:8], "big"), int.from_bytes(padded[8:], "big"), port
 
-    network, transport, payload, end = offsets.T
+    segments = [one.segment for one in found]
+    starts = np.array([[one.start] for one in found])
+    network, transport, payload, end = (
+        np.array([(s.network, s.transport, s.payload, s.end) for s in segments]) + starts
+    ).T
     return Segments(
-        rows,
+        np.array([one.row for one in found]),
         network,
         transport,
         payload,
         end,
-        np.array([end_point(s.source, s.source_port) for _, s in found], np.uint64),
-        np.array([end_point(s.destination, s.destination_port) for _, s in found], np.uint64),
-        np.array([s.protocol for _, s in found], np.uint64),
-        np.array([4 if len(s.source) == 4 else 6 for _, s in found], np.uint64),
+        np.array([end_point(s.source, s.source_port) for s in segments], np.uint64),
+        np.array([end_point(s.destination, s.destination_port) for s in segments], np.uint64),
+        np.array([s.protocol for s in segments], np.uint64),
+        np.array([4 if len(s.source) == 4 else 6 for s in segments], np.uint64),
+        np.array([one.packets for one in found]),
     )
 
 
@@ -81,20 +158,26 @@ def _merge(one: Segments, other: Segments) -> Segments:
     )
 
 
-def _fast(block: Block) -> Segments:
+def _fast(block: Block, inner: bool) -> Segments:
     buffer, data = block.buffer, np.frombuffer(block.buffer, np.uint8)
 
     def u16(at: np.ndarray) -> np.ndarray:
         return gather(buffer, at, ">u2").astype(np.int64)
 
-    rows = np.flatnonzero((block.link_type == decode.ETHERNET) | np.isin(block.link_type, RAW_LINK_TYPES))
+    kinds = np.unique(block.link_type)
+    rows = np.flatnonzero(np.isin(block.link_type, list(PLACES)))
     start, stop = block.start[rows], block.start[rows] + block.length[rows]
-    ethernet = block.link_type[rows] == decode.ETHERNET
+    place, network = np.full(len(rows), -1), start
+    for kind in kinds.tolist():
+        if kind in PLACES:
+            chosen = block.link_type[rows] == kind
+            place = np.where(chosen, PLACES[kind][0], place)
+            network = np.where(chosen, start + PLACES[kind][1], network)
     # Offsets may point up to MARGIN bytes behind a short frame; `network + 48 <= stop` is checked before any use.
-    network = np.where(ethernet, start + 14, start)
-    ethertype = np.where(ethernet, u16(start + 12), 0)
+    typed = place >= 0
+    ethertype = np.where(typed, u16(start + np.maximum(place, 0)), 0)
     for _ in range(2):
-        tagged = np.flatnonzero(np.isin(ethertype, decode.ETHERTYPES_VLAN))
+        tagged = np.flatnonzero(np.isin(ethertype, link_layer.ETHERTYPES_VLAN))
         if not len(tagged):
             break
         ethertype[tagged] = u16(network[tagged] + 2)
@@ -102,15 +185,16 @@ def _fast(block: Block) -> Segments:
     network = np.minimum(network, len(data) - 64)
     first = data[network].astype(np.int64)
     version = first >> 4
-    is4 = (version == 4) & (~ethernet | (ethertype == decode.ETHERTYPE_IPV4)) & (network + 28 <= stop)
-    is6 = (version == 6) & (~ethernet | (ethertype == decode.ETHERTYPE_IPV6)) & (network + 48 <= stop)
+    is4 = (version == 4) & (~typed | (ethertype == link_layer.ETHERTYPE_IPV4)) & (network + 28 <= stop)
+    is6 = (version == 6) & (~typed | (ethertype == link_layer.ETHERTYPE_IPV6)) & (network + 48 <= stop)
 
     header = np.where(is4, (first & 15) * 4, 40)
     total = u16(network + 2)
     payload_length = u16(network + 4)
     length = np.where(is4, total, payload_length + 40)
     end = np.where(np.where(is4, total, payload_length) == 0, stop, np.minimum(network + length, stop))
-    good = is4 & (header >= 20) & ((total == 0) | (total >= header)) & (u16(network + 6) & 0x1FFF == 0)
+    more_fragments_or_place = u16(network + 6) & 0x3FFF
+    good = is4 & (header >= 20) & ((total == 0) | (total >= header)) & (more_fragments_or_place == 0)
     good |= is6
     protocol = np.where(is4, data[network + 9], data[network + 6]).astype(np.int64)
     tcp = protocol == decode.TCP
@@ -122,6 +206,9 @@ def _fast(block: Block) -> Segments:
     end = np.where(~tcp & (udp_length >= 8), np.minimum(end, transport + udp_length), end)
     payload = transport + transport_header
     good &= payload <= end
+    if inner:
+        for side in (0, 2):
+            good &= tcp | ~np.isin(u16(transport + side), decode.TUNNEL_PORTS)
 
     kept = np.flatnonzero(good)
     network, transport, is6 = network[kept], transport[kept], is6[kept]
@@ -138,6 +225,7 @@ def _fast(block: Block) -> Segments:
         destination,
         protocol[kept].astype(np.uint64),
         np.where(is6, 6, 4).astype(np.uint64),
+        np.ones(len(kept), np.int64),
     )
 
 

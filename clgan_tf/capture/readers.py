@@ -14,12 +14,14 @@ import numpy as np
 
 from clgan_tf.capture.blocks import MARGIN, Block, gather
 from clgan_tf.capture.sources import DAMAGED_STREAM, opened
+from clgan_tf.capture.walk import record_starts
 from clgan_tf.errors import CaptureError
 
 CHUNK_BYTES = 4 << 20  # what is read at once: small enough for a processor's cache, large enough for NumPy
 FRONT = 16  # spare bytes before the first frame
 MAX_TIME_NS = 1 << 62  # the year 2116; beyond it a time stamp is damage
 MAX_PACKET_BYTES = 262_144  # tcpdump's largest snapshot length
+MOST_INTERFACES = 1 << 16
 MAX_BLOCK_BYTES = 16 << 20  # pcapng: no block that Wireshark writes is larger
 
 PCAP_MAGICS = {  # first four bytes -> (byte order, nanoseconds per unit of the fraction)
@@ -46,7 +48,7 @@ class Reader:
     """
 
     path: str
-    strict: bool = True
+    strict: bool = False
     warning: str = field(default="", init=False)
     offset: int = field(default=0, init=False)  # bytes of the capture, decompressed, that were read, for messages
     position: int = field(default=0, init=False)  # bytes of the file that were read, for progress
@@ -58,9 +60,11 @@ class Reader:
                     self.position = raw.tell() if raw.seekable() else self.offset
                     yield block
         except _Damage as damage:
+            if not self.offset:
+                raise self._error(f"{damage}; get the file again") from damage
             sentence = f"{damage}; the {self.offset} bytes before it are sound"
             if self.strict:
-                raise self._error(f"{sentence}: pass --nostrict to use those alone") from damage
+                raise self._error(f"{sentence}: leave --strict out to use those alone") from damage
             self.warning = str(self._error(f"{sentence} and were used"))
         except OSError as error:
             raise self._error(f"{error.strerror or error}; check the path and its permissions") from error
@@ -99,7 +103,8 @@ class Reader:
         window = _Window(file)
         while window.fill():
             data, stop = window.buffer, window.stop
-            starts, damage, at = [], "", FRONT
+            many, at = record_starts(data, FRONT, stop, order, MAX_PACKET_BYTES)
+            starts, damage = [], ""
             while at + 16 <= stop:
                 (captured,) = captured_at(data, at + 8)
                 if captured > MAX_PACKET_BYTES:
@@ -110,8 +115,9 @@ class Reader:
                     break
                 starts.append(at)
                 at = following
-            if starts:
-                yield _pcap_block(data, np.array(starts), order, nanoseconds, link_type)
+            records = np.concatenate([many, np.array(starts, np.int64)])
+            if len(records):
+                yield _pcap_block(data, records, order, nanoseconds, link_type)
             self.offset += at - FRONT
             window.consume_until(at)
             if damage:
@@ -146,6 +152,8 @@ class Reader:
                     if again != length:
                         raise _Damage(f"a block claims the length {length} before and {again} behind its body")
                     if kind == INTERFACE_DESCRIPTION:
+                        if len(interfaces) == MOST_INTERFACES:
+                            raise _Damage(f"a section describes more than {MOST_INTERFACES} interfaces")
                         interfaces.append(_interface(order, bytes(data[at + 8 : at + length - 4])))
                     elif kind in (ENHANCED_PACKET, PACKET, SIMPLE_PACKET):
                         packets.append(_packet(order, kind, data, at + 8, at + length - 4, interfaces))

@@ -1,10 +1,15 @@
-"""The sessions of one capture while it is read: which packet belongs to which, and the bytes kept of each."""
+"""The live sessions of one capture: which packet belongs to which, and the bytes kept of each."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from clgan_tf.capture.blocks import Block
+from clgan_tf.capture.decode import TCP
 from clgan_tf.capture.headers import Segments
 from clgan_tf.capture.representation import IMAGE_BYTES, Representation
+from clgan_tf.capture.rules import SessionRules
 
 KEY_DTYPE = np.dtype(
     [
@@ -17,8 +22,13 @@ KEY_DTYPE = np.dtype(
     ]
 )
 
-ROWS_AT_FIRST = 1024
-ROWS_AT_MOST_RESERVED = 1 << 20  # 0.8 GB of address space; beyond it the table doubles
+MOST_LIVE_SESSIONS = 1 << 19  # 0.6 GB with their keys
+ROWS_AT_FIRST = 256
+INTERVAL = 1 << 16  # segments between two looks at what can leave: counted, so that chunk sizes change nothing
+MOVED_AT_ONCE = 4096  # rows; they stay in a processor's cache
+LEAVE_EARLY = MOST_LIVE_SESSIONS // 8  # so many, if the room runs out
+COPIED_AT_ONCE = 8192  # sessions that leave: their images take room a second time until they are gone
+FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10  # TCP flags, RFC 9293
 # Odd 64-bit constants that spread a key's words over a hash; equal hashes of different keys are found and set apart.
 MULTIPLIERS = np.array(
     [
@@ -31,45 +41,107 @@ MULTIPLIERS = np.array(
     ],
     np.uint64,
 )
+_NUMBERS = ("opened", "recent", "initiator", "first", "previous", "last", "packets", "bytes", "payloads", "closed")
+_OPENED, _RECENT, _INITIATOR, _FIRST, _PREVIOUS, _LAST, _PACKETS, _BYTES, _PAYLOADS, _CLOSED = range(len(_NUMBERS))
+
+
+class Batch(NamedTuple):
+    """Sessions that left the table: the columns of Sessions, and what was left out or left early."""
+
+    columns: dict[str, Any]
+    packets_without_payload: int
+    early: int
+
+
+class _Packets(NamedTuple):
+    """What the table needs of segments: one row each, in order."""
+
+    key: np.ndarray  # uint64 [n, 6]
+    swapped: np.ndarray  # bool: the sender is end point b
+    start: np.ndarray  # int64: the representation's bytes in the block's buffer
+    stop: np.ndarray
+    has_payload: np.ndarray  # bool
+    time_ns: np.ndarray
+    link_type: np.ndarray
+    packets: np.ndarray
+    opens: np.ndarray  # bool: TCP SYN without ACK
+    closes: np.ndarray  # bool: TCP FIN or RST
+
+    def cut(self, begin: int, end: int) -> "_Packets":
+        return _Packets(*(column[begin:end] for column in self))
 
 
 class SessionTable:
-    """Sessions by key, in order of first packet; of each only the first 784 bytes of its representation are held."""
+    """Live sessions by key; of each only the first 784 bytes of its representation are held.
 
-    def __init__(self, representation: Representation, unit: str, expected: int = 0) -> None:
-        """`expected`: room for so many sessions is reserved at once; untouched room takes no memory."""
-        rows = min(max(expected, ROWS_AT_FIRST), ROWS_AT_MOST_RESERVED)
+    Every INTERVAL segments those leave that are closed or idle; beyond MOST_LIVE_SESSIONS those
+    longest without a packet leave early, and a later packet of theirs opens a new session.
+    """
+
+    def __init__(self, representation: Representation, unit: str, rules: SessionRules) -> None:
         self.representation = representation
         self.both_directions = unit == "session"
-        self.slots: dict[bytes, int] = {}
-        self.keys: list[np.ndarray] = []  # uint64 [new sessions, 6] a block
-        self.images = np.zeros((rows, IMAGE_BYTES), np.uint8)
-        self.numbers = np.zeros((rows, len(_NUMBERS)), np.int64)
+        self.rules = rules
+        self.segments = 0
+        self.opened = 0
+        self._slots: dict[bytes, int] = {}
+        self._keys = np.zeros((ROWS_AT_FIRST, 6), np.uint64)
+        self._images = np.zeros((ROWS_AT_FIRST, IMAGE_BYTES), np.uint8)
+        self._numbers = np.zeros((ROWS_AT_FIRST, len(_NUMBERS)), np.int64)
+        self._top = 0  # rows from here on were never used
+        self._free = np.zeros(0, np.int64)  # rows below it that were given back
+        self._ended: list[int] = []  # sessions that a rule has ended
 
-    def __len__(self) -> int:
-        return len(self.slots)
-
-    def add(self, block: Block, segments: Segments) -> None:
-        """Takes in one block's segments, in order; overwrites parts of the block."""
-        if not len(segments.rows):
+    def add(self, block: Block, segments: Segments) -> Iterator[Batch]:
+        """Takes in one block's segments, in order, and yields what leaves; overwrites parts of the block."""
+        if not len(segments):
             return
-        keys, swapped = self._keys(segments)
-        slots, begin = self._slots(keys)
-        fresh, rows = np.arange(len(self) - len(begin), len(self)), segments.rows
+        packets = self._packets(block, segments)
+        at = 0
+        while at < len(segments):
+            to = min(len(segments), at + INTERVAL - self.segments % INTERVAL)
+            self._add(block, packets.cut(at, to))
+            self.segments += to - at
+            at = to
+            if self.segments % INTERVAL == 0:
+                yield from self._leave()
+
+    def finish(self) -> Iterator[Batch]:
+        """All sessions that are still here, in order of their first packet; the table is done for then.
+
+        They come at once, unless rows were used again: then they must be copied, some at a time.
+        """
+        slots = np.flatnonzero(self._numbers[: self._top, _PACKETS])
+        slots = slots[np.argsort(self._numbers[slots, _OPENED])]
+        if np.all(np.diff(slots) > 0):
+            chosen = self._with_image(slots)
+            yield self._batch(slots, chosen, self._shrunk(chosen))
+            return
+        for some in np.array_split(slots, -(-len(slots) // COPIED_AT_ONCE)):
+            yield self._take(some)
+
+    def _packets(self, block: Block, segments: Segments) -> _Packets:
+        key, swapped = self._key(segments)
+        flags = np.zeros(len(segments), np.uint8)
+        if self.rules.tcp_close:
+            tcp = np.flatnonzero(segments.protocol == TCP)
+            flags[tcp] = np.frombuffer(block.buffer, np.uint8)[segments.transport[tcp] + 13]
         has_payload = segments.end > segments.payload
         start, stop = self.representation.slices(block, segments)
-        headers = self._open(fresh, block.link_type[rows[begin]])
-        times = block.time_ns[rows]
-        self.numbers[fresh, _FIRST] = self.numbers[fresh, _LAST] = times[begin]
-        self.numbers[fresh, _INITIATOR] = swapped[begin]
-        self.numbers[fresh, _BYTES] = headers
-        count = len(self)
-        self.numbers[:count, _PACKETS] += np.bincount(slots, minlength=count)
-        self.numbers[:count, _PAYLOADS] += np.bincount(slots, has_payload, minlength=count).astype(np.int64)
-        np.maximum.at(self.numbers[:, _LAST], slots, times)
-        self._copy(block, slots, start, stop)
+        return _Packets(
+            key,
+            swapped,
+            start,
+            stop,
+            has_payload,
+            block.time_ns[segments.rows],
+            block.link_type[segments.rows],
+            segments.packets,
+            flags & (SYN | ACK) == SYN,
+            flags & (FIN | RST) != 0,
+        )
 
-    def _keys(self, segments: Segments) -> tuple[np.ndarray, np.ndarray]:
+    def _key(self, segments: Segments) -> tuple[np.ndarray, np.ndarray]:
         """uint64 [n, 6]: both addresses, ports, protocol and version; and whether the end points were swapped."""
         source, destination = segments.source, segments.destination
         swapped = np.zeros(len(source), bool)
@@ -85,81 +157,198 @@ class SessionTable:
         keys[:, 5] = segments.protocol << np.uint64(8) | segments.version
         return keys, swapped
 
-    def _slots(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Each packet's slot, int64 [n]; and for every new slot, in order, the packet it begins with."""
-        hashes = (keys * MULTIPLIERS).sum(axis=1, dtype=np.uint64)
+    def _add(self, block: Block, packets: _Packets) -> None:
+        slots = self._find(packets)
+        if self.rules.idle_timeout or self.rules.active_timeout or self.rules.tcp_close:
+            self._divide(slots, packets)
+        numbers = self._numbers
+        order = np.argsort(slots, kind="stable")
+        begins = np.flatnonzero(np.diff(slots[order], prepend=-1))
+        sizes = np.diff(begins, append=len(order))
+        groups, latest = slots[order[begins]], order[begins + sizes - 1]
+        numbers[groups, _PACKETS] += np.add.reduceat(packets.packets[order], begins)
+        numbers[groups, _PAYLOADS] += np.add.reduceat(packets.has_payload[order], begins, dtype=np.int64)
+        numbers[groups, _CLOSED] |= np.maximum.reduceat(packets.closes[order], begins)
+        last = np.maximum.reduceat(packets.time_ns[order], begins)
+        numbers[groups, _LAST] = np.maximum(numbers[groups, _LAST], last)
+        numbers[groups, _PREVIOUS] = packets.time_ns[latest]
+        numbers[groups, _RECENT] = self.segments + latest
+        self._copy(block, packets, order, groups, begins, sizes)
+
+    def _find(self, packets: _Packets) -> np.ndarray:
+        """Each packet's slot, int64 [n]; opens sessions that are new."""
+        key = packets.key
+        hashes = (key * MULTIPLIERS).sum(axis=1, dtype=np.uint64)
         hashes ^= hashes >> np.uint64(31)
         _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
-        if not np.array_equal(keys[first[inverse]], keys):
-            _, first, inverse = np.unique(keys.view("V48").reshape(-1), return_index=True, return_inverse=True)
-        slot_of = np.empty(len(first), np.int64)
-        begins = []
-        packed = keys[first].tobytes()
-        for group in np.argsort(first).tolist():
-            key = packed[48 * group : 48 * group + 48]
-            slot = self.slots.get(key)
-            if slot is None:
-                slot = self.slots[key] = len(self.slots)
-                begins.append(first[group])
-            slot_of[group] = slot
-        begins_at = np.array(begins, np.int64)
-        self.keys.append(keys[begins_at])
-        return slot_of[inverse], begins_at
+        if not np.array_equal(key[first[inverse]], key):
+            _, first, inverse = np.unique(key.view("V48").reshape(-1), return_index=True, return_inverse=True)
+        found = list(map(self._slots.get, _packed(key[first])))
+        new = np.flatnonzero([slot is None for slot in found])
+        new = new[np.argsort(first[new])]
+        slots = np.array([-1 if slot is None else slot for slot in found], np.int64)
+        slots[new] = self._open(first[new], packets)
+        return slots[inverse]
 
-    def _open(self, fresh: np.ndarray, link_types: np.ndarray) -> int:
-        """Makes room for new slots and writes what opens their sessions; returns its length."""
-        needed = len(self)
-        if needed > len(self.images):
-            room = max(needed, 2 * len(self.images)) - len(self.images)
-            self.images = np.concatenate([self.images, np.zeros((room, IMAGE_BYTES), np.uint8)])
-            self.numbers = np.concatenate([self.numbers, np.zeros((room, len(_NUMBERS)), np.int64)])
-        length = 0
+    def _open(self, begins: np.ndarray, packets: _Packets) -> np.ndarray:
+        """Opens a session with each of these packets; returns their slots."""
+        count = len(begins)
+        given_back, self._free = self._free[:count], self._free[count:]
+        fresh = count - len(given_back)
+        slots = np.concatenate([given_back, np.arange(self._top, self._top + fresh)])
+        self._top += fresh
+        self._reserve(self._top)
+        self.opened += count
+        key, times = packets.key[begins], packets.time_ns[begins]
+        self._slots.update(zip(_packed(key), slots.tolist(), strict=True))
+        self._keys[slots] = key
+        self._numbers[slots, _OPENED] = self.segments + begins
+        self._numbers[slots, _INITIATOR] = packets.swapped[begins]
+        for column in (_FIRST, _PREVIOUS, _LAST):
+            self._numbers[slots, column] = times
+        link_types = packets.link_type[begins]
         for link_type in np.unique(link_types).tolist():
             header = np.frombuffer(self.representation.header(link_type), np.uint8)
-            length = len(header)
-            self.images[fresh[link_types == link_type], :length] = header
-        return length
+            chosen = slots[link_types == link_type]
+            self._images[chosen, : len(header)] = header
+            self._numbers[chosen, _BYTES] = len(header)
+        return slots
 
-    def _copy(self, block: Block, slots: np.ndarray, start: np.ndarray, stop: np.ndarray) -> None:
-        """Appends each packet's bytes to its session's image, up to 784, and counts them all."""
+    def _reserve(self, rows: int) -> None:
+        """Makes the columns longer if need be, where they lie: a large one is moved by the system, not copied."""
+        if rows > len(self._images):
+            rows = max(rows, min(rows + rows // 4, MOST_LIVE_SESSIONS))
+            for column in (self._keys, self._images, self._numbers):
+                column.resize((rows, column.shape[1]), refcheck=False)  # No view of them outlives a method.
+
+    def _divide(self, slots: np.ndarray, packets: _Packets) -> None:
+        """Where a rule ends a session, its packets from there on get a new slot, in place.
+
+        Only sessions in which a rule may apply are looked at one by one.
+        """
+        idle, active = (round(seconds * 1e9) for seconds in (self.rules.idle_timeout, self.rules.active_timeout))
         order = np.argsort(slots, kind="stable")
-        slots, start, length = slots[order], start[order], (stop - start)[order]
-        before = np.cumsum(length) - length
-        begins = np.flatnonzero(np.diff(slots, prepend=-1))
-        group_sizes = np.diff(begins, append=len(slots))
-        place = before - np.repeat(before[begins], group_sizes) + self.numbers[slots, _BYTES]
-        np.add.at(self.numbers[:, _BYTES], slots, length)
-        wanted = np.flatnonzero((place < IMAGE_BYTES) & (length > 0))
-        target = slots[wanted] * IMAGE_BYTES + place[wanted]
-        size = np.minimum(length[wanted], IMAGE_BYTES - place[wanted])
-        source = start[wanted]
-        images, buffer = memoryview(self.images.data).cast("B"), memoryview(block.buffer)
-        for to, at, count in zip(target.tolist(), source.tolist(), size.tolist(), strict=True):
-            images[to : to + count] = buffer[at : at + count]
+        sorted_slots, time = slots[order], packets.time_ns[order]
+        begins = np.diff(sorted_slots, prepend=-1) != 0
+        previous = np.where(begins, self._numbers[sorted_slots, _PREVIOUS], np.roll(time, 1))
+        suspicious = np.zeros(len(order), bool)
+        if idle:
+            suspicious |= time - previous > idle
+        if active:
+            suspicious |= time - self._numbers[sorted_slots, _FIRST] > active
+        if self.rules.tcp_close:
+            closes = packets.closes[order].astype(np.int64)
+            closed_before = np.cumsum(closes) - closes
+            in_group = closed_before - np.repeat(
+                closed_before[begins], np.diff(np.flatnonzero(begins), append=len(order))
+            )
+            suspicious |= packets.opens[order] & ((in_group > 0) | (self._numbers[sorted_slots, _CLOSED] > 0))
+        for slot in np.unique(sorted_slots[suspicious]).tolist():
+            left, right = np.searchsorted(sorted_slots, [slot, slot + 1])
+            _, _, _, first, latest, *_, closed = self._numbers[slot].tolist()
+            current = slot
+            for row in order[left:right].tolist():
+                now = int(packets.time_ns[row])
+                if (
+                    (idle and now - latest > idle)
+                    or (active and now - first > active)
+                    or (closed and packets.opens[row])
+                ):
+                    self._ended.append(current)
+                    current = int(self._open(np.array([row]), packets)[0])
+                    first, closed = now, 0
+                slots[row] = current
+                latest = now
+                closed |= int(packets.closes[row])
 
-    def columns(self) -> tuple[dict[str, np.ndarray], int]:
-        """The columns of Sessions but `capture`; and how many packets are in sessions without payload, left out."""
-        count = len(self)
-        numbers, images = self.numbers[:count], self.images[:count]
-        keys = np.concatenate(self.keys) if self.keys else np.zeros((0, 6), np.uint64)
-        left_out = 0
-        if self.representation.name == "l7":
-            kept = numbers[:, _PAYLOADS] > 0
-            left_out = int(numbers[~kept, _PACKETS].sum())
-            numbers, images, keys = numbers[kept], images[kept], keys[kept]
-        return {
-            "images": images.reshape(-1, 28, 28).copy(),  # a view would keep all the room that was reserved
-            "key": _key_column(keys),
+    def _copy(
+        self,
+        block: Block,
+        packets: _Packets,
+        order: np.ndarray,
+        groups: np.ndarray,
+        begins: np.ndarray,
+        sizes: np.ndarray,
+    ) -> None:
+        """Appends each packet's bytes to its session's image, up to 784, and counts them all."""
+        start = packets.start[order]
+        length = packets.stop[order] - start
+        before = np.cumsum(length) - length
+        place = before + np.repeat(self._numbers[groups, _BYTES] - before[begins], sizes)
+        self._numbers[groups, _BYTES] += np.add.reduceat(length, begins)
+        wanted = np.flatnonzero((place < IMAGE_BYTES) & (length > 0))
+        place = place[wanted]
+        target = np.repeat(groups, sizes)[wanted] * IMAGE_BYTES + place
+        source, size = start[wanted], np.minimum(length[wanted], IMAGE_BYTES - place)
+        images, buffer = memoryview(self._images.data).cast("B"), memoryview(block.buffer)
+        for to, to_end, at, end in zip(
+            target.tolist(), (target + size).tolist(), source.tolist(), (source + size).tolist(), strict=True
+        ):
+            images[to:to_end] = buffer[at:end]
+
+    def _leave(self) -> Iterator[Batch]:
+        """What has ended or is idle; and, without room for another INTERVAL, what is longest without a packet."""
+        numbers = self._numbers[: self._top]
+        leaving = np.zeros(self._top, bool)
+        leaving[self._ended] = True
+        self._ended = []
+        if self.rules.idle_timeout:
+            now = numbers[numbers[:, _RECENT].argmax(), _PREVIOUS]
+            leaving |= (numbers[:, _PACKETS] > 0) & (now - numbers[:, _PREVIOUS] > self.rules.idle_timeout * 1e9)
+        if leaving.any():
+            yield self._take(np.flatnonzero(leaving))
+        occupied = np.flatnonzero(numbers[:, _PACKETS])
+        if len(occupied) > MOST_LIVE_SESSIONS - INTERVAL:
+            longest = occupied[np.argpartition(numbers[occupied, _RECENT], LEAVE_EARLY)[:LEAVE_EARLY]]
+            longest = longest[np.argsort(numbers[longest, _OPENED])]
+            for some in np.array_split(longest, -(-LEAVE_EARLY // COPIED_AT_ONCE)):
+                yield self._take(some, early=True)
+
+    def _take(self, slots: np.ndarray, early: bool = False) -> Batch:
+        """Takes sessions out of the table, in order of their first packet, and gives their rows back."""
+        slots = slots[np.argsort(self._numbers[slots, _OPENED])]
+        for packed, slot in zip(_packed(self._keys[slots]), slots.tolist(), strict=True):
+            if self._slots.get(packed) == slot:
+                del self._slots[packed]
+        chosen = self._with_image(slots)
+        batch = self._batch(slots, chosen, self._images[chosen], early)
+        self._images[slots] = 0
+        self._numbers[slots] = 0
+        self._free = np.concatenate([self._free, slots])
+        return batch
+
+    def _with_image(self, slots: np.ndarray) -> np.ndarray:
+        """The sessions that the representation has an image of."""
+        return slots[self._numbers[slots, _PAYLOADS] > 0] if self.representation.name == "l7" else slots
+
+    def _shrunk(self, rows: np.ndarray) -> np.ndarray:
+        """The images of these ascending rows, moved to the front of their own memory; a copy would double it."""
+        for begin in range(0, len(rows), MOVED_AT_ONCE):
+            moved = rows[begin : begin + MOVED_AT_ONCE]
+            if moved[-1] >= begin + len(moved):
+                self._images[begin : begin + len(moved)] = self._images[moved]
+        images, self._images = self._images, np.zeros((0, IMAGE_BYTES), np.uint8)
+        images.resize((len(rows), IMAGE_BYTES), refcheck=False)
+        return images
+
+    def _batch(self, slots: np.ndarray, chosen: np.ndarray, images: np.ndarray, early: bool = False) -> Batch:
+        numbers = self._numbers[chosen]
+        columns = {
+            "images": images.reshape(-1, 28, 28),
+            "key": _key_column(self._keys[chosen]),
             "initiator": numbers[:, _INITIATOR].astype(np.uint8),
             "first_time": numbers[:, _FIRST] / 1e9,
             "last_time": numbers[:, _LAST] / 1e9,
             "packets": numbers[:, _PACKETS].copy(),
             "num_bytes": numbers[:, _BYTES].copy(),
-        }, left_out
+            "first_packet": numbers[:, _OPENED].copy(),
+        }
+        left_out = int(self._numbers[slots, _PACKETS].sum() - numbers[:, _PACKETS].sum())
+        return Batch(columns, left_out, len(slots) if early else 0)
 
 
-_NUMBERS = ("initiator", "first", "last", "packets", "bytes", "payloads")
-_INITIATOR, _FIRST, _LAST, _PACKETS, _BYTES, _PAYLOADS = range(len(_NUMBERS))
+def _packed(keys: np.ndarray) -> list[bytes]:
+    return np.ascontiguousarray(keys).view("V48").reshape(-1).tolist()
 
 
 def _key_column(keys: np.ndarray) -> np.ndarray:

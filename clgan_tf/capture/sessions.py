@@ -3,21 +3,29 @@
 import hashlib
 import ipaddress
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from clgan_tf.capture.headers import segments
+from clgan_tf.capture.headers import Decoder
+from clgan_tf.capture.parallel import Progress, in_order
 from clgan_tf.capture.readers import Reader
-from clgan_tf.capture.representation import REPRESENTATIONS, Representation
-from clgan_tf.capture.session_table import SessionTable
+from clgan_tf.capture.reasons import NO_PAYLOAD
+from clgan_tf.capture.representation import REPRESENTATIONS
+from clgan_tf.capture.rules import SessionRules
+from clgan_tf.capture.session_table import MOST_LIVE_SESSIONS, Batch, SessionTable
 from clgan_tf.capture.sources import find
 from clgan_tf.errors import CaptureError, ConfigError
 
 UNITS = ("session", "flow")
-NO_PAYLOAD = "session_without_payload"
+PUBLISHED_RULES = SessionRules()
+COLUMNS = (
+    *("images", "key", "initiator", "first_time", "last_time", "packets", "num_bytes", "first_packet", "capture"),
+)
 
 
 @dataclass
@@ -27,9 +35,12 @@ class Sessions:
     images: uint8 [n, 28, 28]; key: structured session_table.KEY_DTYPE [n], for sessions with the lower (address, port)
     as endpoint a, for flows with the sender as a; initiator: uint8 [n], 0 if endpoint a sent the first
     packet and 1 if b did; first_time, last_time: float64 seconds since 1970 [n]; packets: int64 [n];
-    num_bytes: int64 [n], length in its representation before trimming to 784; capture: int64 [n], index
-    into `paths`, the capture files; drops: packets that are in no session, by reason; packets_read: all
-    packets. Dropped and kept packets add up to packets_read. warnings: why a capture was not read to its end.
+    num_bytes: int64 [n], length in its representation before trimming to 784; first_packet: int64 [n], rises
+    with the place of the first packet in its capture; capture: int64 [n], index into `paths`, the capture
+    files; drops: packets that are in no session, by reason; packets_read: all packets. Dropped and kept
+    packets add up to packets_read. early: sessions that had to leave before their end, for want of room.
+    warnings: why a capture was not read to its end, or gave nothing. ends_capture: no part of the last row's
+    capture follows.
     """
 
     images: np.ndarray
@@ -39,12 +50,15 @@ class Sessions:
     last_time: np.ndarray
     packets: np.ndarray
     num_bytes: np.ndarray
+    first_packet: np.ndarray
     capture: np.ndarray
     drops: dict[str, int] = field(default_factory=dict)
     packets_read: int = 0
+    early: int = 0
     paths: list[str] = field(default_factory=list)
     unit: str = "session"
     warnings: list[str] = field(default_factory=list)
+    ends_capture: bool = True
 
     def __len__(self) -> int:
         return len(self.key)
@@ -89,34 +103,45 @@ def _undirected(key: np.void) -> tuple[bytes, int]:
 
 
 def load(
-    paths: str | Path | Sequence[str | Path],
-    representation: str = "masked",
-    unit: str = "session",
-    strict: bool = True,
-    progress: Callable[[int, int], None] | None = None,
+    paths: str | Path | Sequence[str | Path], representation: str = "masked", unit: str = "session", **options: Any
 ) -> Sessions:
-    """Reads captures into sessions: the concatenation of `stream`, which documents the arguments."""
-    return concatenate(list(stream(paths, representation, unit, strict, progress)))
+    """Reads captures into sessions, in order of capture and first packet: all that `stream` yields.
+
+    `stream` documents the arguments, the options and the errors.
+    """
+    return concatenate(list(stream(paths, representation, unit, **options)))
 
 
 def stream(
     paths: str | Path | Sequence[str | Path],
     representation: str = "masked",
     unit: str = "session",
-    strict: bool = True,
-    progress: Callable[[int, int], None] | None = None,
+    *,
+    rules: SessionRules = PUBLISHED_RULES,
+    strict: bool = False,
+    progress: Progress | None = None,
+    workers: int = 1,
 ) -> Iterator[Sessions]:
-    """Yields the sessions of one capture after another; of a session only its first 784 bytes are held.
+    """Yields the sessions of one capture after another, a capture's in one part or more; memory is bounded.
+
+    Of a session only its first 784 bytes are held, and of sessions at most session_table.MOST_LIVE_SESSIONS:
+    those that have ended or are idle under `rules` come out in parts, and so do those longest without a packet
+    where room runs out (`early` counts them). A capture's last part carries its drops, packets and warnings.
+    The parts and their order depend neither on `workers` nor on how much is read at once.
 
     Args:
       paths: capture files, folders of them, shell patterns or "-" for standard input; one or a list.
       representation: "masked", "l7" or "all_layers".
       unit: "session" (both directions of a 5-tuple) or "flow" (one direction).
-      strict: raise at damage inside a capture; otherwise keep what came before it, with a warning.
+      rules: tunnels, timeouts and TCP close.
+      strict: raise at damage inside a capture, or where a capture has no TCP or UDP; otherwise keep what
+        came before it, with a warning.
       progress: called with (packets, bytes) read since the last call.
+      workers: processes that read captures at the same time. They are spawned: a script that passes more
+        than 1 must guard its entry with `if __name__ == "__main__"`.
 
     Raises:
-      CaptureError: a file is missing, is no capture, is damaged (if strict), or has no TCP or UDP session.
+      CaptureError: a file is missing or is no capture; no capture has a TCP or UDP session; strict, see there.
       ConfigError: representation or unit is unknown.
     """
     if representation not in REPRESENTATIONS:
@@ -125,73 +150,101 @@ def stream(
     if unit not in UNITS:
         raise ConfigError(f"There is no unit {unit!r}; choose one of {', '.join(UNITS)}.")
     found = find([paths] if isinstance(paths, str | Path) else list(paths))
-    for index in range(len(found)):
-        yield _read_capture(found, index, REPRESENTATIONS[representation], unit, strict, progress)
+    jobs = [partial(_read, path, index, representation, unit, rules, strict) for index, path in enumerate(found)]
+    count, warnings = 0, []
+    for part in in_order(jobs, workers, progress or _ignore):
+        part.paths = found
+        count += len(part)
+        warnings += part.warnings
+        yield part
+    if not count and warnings:
+        raise CaptureError(warnings[0])
 
 
 def concatenate(parts: list[Sessions]) -> Sessions:
-    """All sessions of all parts, in order; drops and packets added up."""
+    """All sessions of all parts, by capture and first packet; drops and packets added up."""
     if not parts:
         raise ConfigError("No capture was given.")
     if len(parts) == 1:
         return parts[0]
-    columns = ("images", "key", "initiator", "first_time", "last_time", "packets", "num_bytes", "capture")
+    captures = np.concatenate([part.capture for part in parts])
+    first_packets = np.concatenate([part.first_packet for part in parts])
+    order = np.lexsort((first_packets, captures))
+    is_sorted = bool(np.all(order[1:] > order[:-1]))
+    columns: dict[str, Any] = {}
+    for name in COLUMNS:
+        column = np.concatenate([getattr(part, name) for part in parts])
+        columns[name] = column if is_sorted else column[order]
     return Sessions(
-        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in columns},
+        **columns,
         drops=dict(sum((Counter(part.drops) for part in parts), Counter())),
         packets_read=sum(part.packets_read for part in parts),
+        early=sum(part.early for part in parts),
         paths=parts[0].paths,
         unit=parts[0].unit,
         warnings=[warning for part in parts for warning in part.warnings],
     )
 
 
-def _read_capture(
-    paths: list[str],
+def _read(
+    path: str,
     index: int,
-    representation: Representation,
+    representation: str,
     unit: str,
+    rules: SessionRules,
     strict: bool,
-    progress: Callable[[int, int], None] | None,
-) -> Sessions:
-    path = paths[index]
-    table = SessionTable(representation, unit, _most_sessions(path))
-    drops: Counter[str] = Counter()
+    progress: Progress,
+) -> Iterator[Sessions]:
+    """The parts of one capture, without `paths`; see `stream`."""
+    table = SessionTable(REPRESENTATIONS[representation], unit, rules)
+    decoder = Decoder(rules.tunnels == "inner")
     reader = Reader(path, strict)
-    packets_read = reported_bytes = 0
+    packets_read = reported_bytes = without_payload = early = 0
+
+    def part(batch: Batch) -> Sessions:
+        nonlocal without_payload, early
+        without_payload += batch.packets_without_payload
+        early += batch.early
+        capture = np.full(len(batch.columns["key"]), index, np.int64)
+        return Sessions(**batch.columns, capture=capture, early=batch.early, unit=unit, ends_capture=False)
+
     for block in reader:
         packets_read += len(block)
-        found, unused = segments(block)
-        drops.update(unused)
-        table.add(block, found)
-        if progress:
-            progress(len(block), reader.position - reported_bytes)
-            reported_bytes = reader.position
-    if not packets_read:
-        reason = reader.warning or f"{path}: holds no packet; capture again."
-        if strict:
-            raise CaptureError(reason)
-        reader.warning = reason
-    elif not len(table):
-        counts = ", ".join(f"{reason} {count}" for reason, count in drops.most_common())
-        reason = f"{path}: none of its {packets_read} packets is TCP or UDP over IP ({counts}); leave it out."
-        if strict:
-            raise CaptureError(reason)
-        reader.warning = reader.warning or reason
-    columns, without_payload = table.columns()
-    if without_payload:
-        drops[NO_PAYLOAD] += without_payload
-    return Sessions(
-        **columns,
-        capture=np.full(len(columns["key"]), index, np.int64),
-        drops=dict(drops),
-        packets_read=packets_read,
-        paths=paths,
-        unit=unit,
-        warnings=[reader.warning] if reader.warning else [],
-    )
+        for batch in table.add(*decoder.decode(block)):
+            yield part(batch)
+        progress(len(block), reader.position - reported_bytes)
+        reported_bytes = reader.position
+    decoder.finish()
+    last = None
+    for batch in table.finish():
+        if last is not None:
+            yield last
+        last = part(batch)
+    assert last is not None
+    last.drops = dict(decoder.drops + Counter({NO_PAYLOAD: without_payload}))
+    last.packets_read, last.ends_capture = packets_read, True
+    last.warnings = _warnings(path, reader.warning, table, last, early)
+    if strict and not table.opened:
+        raise CaptureError(last.warnings[0])
+    yield last
 
 
-def _most_sessions(path: str) -> int:
-    """No capture of this size has more sessions, if it is not compressed: a packet takes at least 44 bytes."""
-    return Path(path).stat().st_size // 44 if Path(path).is_file() else 0
+def _warnings(path: str, damage: str, table: SessionTable, last: Sessions, early: int) -> list[str]:
+    warnings = [damage] if damage else []
+    if not last.packets_read:
+        warnings = warnings or [f"{path}: holds no packet; capture again."]
+    elif not table.opened:
+        counts = ", ".join(f"{reason} {count}" for reason, count in Counter(last.drops).most_common())
+        warnings.append(
+            f"{path}: none of its {last.packets_read} packets is TCP or UDP over IP ({counts}); leave it out."
+        )
+    if early:
+        warnings.append(
+            f"{path}: {early} sessions were cut in two at most, because more than {MOST_LIVE_SESSIONS:,} were alive "
+            "at once; set an idle timeout, which ends them sooner."
+        )
+    return warnings
+
+
+def _ignore(_packets: int, _bytes: int) -> None:
+    pass

@@ -2,6 +2,7 @@
 
 import glob
 import gzip
+import io
 import lzma
 import sys
 import zlib
@@ -18,10 +19,47 @@ else:
     from backports import zstd
 
 STANDARD_INPUT = "-"
+COMPRESSED_CHUNK = 1 << 16
+MOST_XZ_MEMORY = 128 << 20  # bytes; `xz -9` needs half of it, a forged header may ask for 4 GB
+
+
+class _XzFile(io.RawIOBase):
+    """What lzma.open gives, with a bound on the memory that the file may ask for."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        super().__init__()
+        self._raw = raw
+        self._rest = b""
+        self._decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, MOST_XZ_MEMORY)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, target: Any) -> int:
+        while True:
+            if self._decompressor.eof:
+                self._rest = self._decompressor.unused_data.lstrip(b"\0")  # padding between streams
+                while not self._rest:
+                    data = self._raw.read(COMPRESSED_CHUNK)
+                    if not data:
+                        return 0
+                    self._rest = data.lstrip(b"\0")
+                self._decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, MOST_XZ_MEMORY)
+            data, self._rest = self._rest, b""
+            if not data and self._decompressor.needs_input:
+                data = self._raw.read(COMPRESSED_CHUNK)
+                if not data:
+                    raise EOFError("it ends before its end marker")
+            found = self._decompressor.decompress(data, len(target))
+            if found:
+                target[: len(found)] = found
+                return len(found)
+
+
 COMPRESSIONS: dict[bytes, Callable[[BinaryIO], Any]] = {  # by magic bytes: RFC 1952, RFC 8878, the xz file format
     b"\x1f\x8b": gzip.open,
     b"\x28\xb5\x2f\xfd": zstd.open,
-    b"\xfd7zXZ\x00": lzma.open,
+    b"\xfd7zXZ\x00": lambda raw: io.BufferedReader(_XzFile(raw)),
 }
 DAMAGED_STREAM = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zstd.ZstdError)
 CAPTURE_MAGICS = (

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from clgan_tf.capture import SessionRules
 from clgan_tf.data import tfrecord
 from clgan_tf.data.examples import UNLABELLED, Examples, fingerprint, session_groups
 from clgan_tf.errors import DataError
@@ -21,7 +22,11 @@ SPLITS = ("train", "validation", "test", "unlabelled")
 
 @dataclass(frozen=True)
 class Description:
-    """What dataset.json says. sizes: sessions by split; shards: file names by split; proof: what the split shares."""
+    """What dataset.json says.
+
+    sizes: sessions by split; shards: file names by split; proof: what the splits share; rules: the fields of
+    SessionRules.
+    """
 
     source: str
     source_kind: str
@@ -35,6 +40,7 @@ class Description:
     shards: dict[str, list[str]]
     split: dict[str, Any]
     proof: dict[str, int]
+    rules: dict[str, Any] = field(default_factory=lambda: asdict(SessionRules()))
     captures: list[dict[str, Any]] = field(default_factory=list)
     format: str = FORMAT
 

@@ -49,37 +49,38 @@ def _is_capture(path: Path) -> bool:
     return path.is_file() and is_capture(path)
 
 
-def read(root: Path, representation: str, unit: str, strict: bool) -> tuple[Examples, list[str], list[CaptureReport]]:
-    """Reads every capture below `root`, with a progress bar.
+def read(
+    root: Path, representation: str, unit: str, rules: capture.SessionRules, strict: bool
+) -> tuple[Examples, list[str], list[CaptureReport]]:
+    """Reads every capture below `root`, several at a time where that is worth it, with a progress bar.
 
     Raises:
       DataError: see `find_captures`. CaptureError: see `clgan_tf.capture.stream`.
     """
     captures, class_names = find_captures(root)
     labels = {name: label for label, name in enumerate(class_names)}
-    parts, reports = [], []
-    total = sum(path.stat().st_size for paths in captures.values() for path in paths)
-    with progress.bar("Reading captures", total, "B", unit_scale=True) as bar:
-        packets = 0
-
-        def show(new_packets: int, new_bytes: int) -> None:
-            nonlocal packets
-            packets += new_packets
-            bar.set_postfix_str(f"{packets:,} packets", refresh=False)
-            bar.update(new_bytes)
-
-        for name, paths in captures.items():
-            for path in paths:
-                sessions = capture.load(path, representation, unit, strict, show)
-                # A name that is not UTF-8 would fit into no record and no JSON file.
-                relative = os.fsencode(path.relative_to(root)).decode(errors="replace")
-                parts.append(_examples(sessions, labels.get(name, UNLABELLED), relative))
-                reports.append(
-                    CaptureReport(
-                        relative, name, sessions.packets_read, sessions.drops, len(sessions), sessions.warnings
-                    )
-                )
-    return Examples.concatenate(parts), class_names, reports
+    paths = [(path, name) for name, inside in captures.items() for path in inside]
+    files = [str(path) for path, _ in paths]
+    examples: list[Examples] = []
+    reports: list[CaptureReport] = []
+    with progress.captures_bar("Reading captures", files) as show:
+        parts: list[capture.Sessions] = []
+        for part in capture.stream(
+            files, representation, unit, rules=rules, strict=strict, progress=show, workers=capture.workers_for(files)
+        ):
+            parts.append(part)
+            if not part.ends_capture:
+                continue
+            path, name = paths[len(reports)]
+            sessions = capture.concatenate(parts)
+            parts = []
+            # A name that is not UTF-8 would fit into no record and no JSON file.
+            relative = os.fsencode(path.relative_to(root)).decode(errors="replace")
+            examples.append(_examples(sessions, labels.get(name, UNLABELLED), relative))
+            reports.append(
+                CaptureReport(relative, name, sessions.packets_read, sessions.drops, len(sessions), sessions.warnings)
+            )
+    return Examples.concatenate(examples), class_names, reports
 
 
 def _examples(sessions: capture.Sessions, label: int, path: str) -> Examples:

@@ -35,7 +35,7 @@ def prepare(config: PrepareConfig) -> Dataset:
         if config.source_kind == "demo":
             demo.write_corpus(config.source, config.seed, config.overwrite)
         examples, class_names, reports = labelled_folder.read(
-            config.source, config.representation, config.unit, config.strict
+            config.source, config.representation, config.unit, config.rules, config.strict
         )
     found = deduplicate(examples, published_test)
     splits = _split(examples[found.kept], None if published_test is None else published_test[found.kept], config)
@@ -50,6 +50,7 @@ def prepare(config: PrepareConfig) -> Dataset:
         representation=config.representation,
         representation_version=REPRESENTATIONS[config.representation].version,
         unit=config.unit,
+        rules=asdict(config.rules),
         split={
             "rule": "published test part" if published_test is not None and published_test.any() else "hash of session",
             "seed": config.seed,

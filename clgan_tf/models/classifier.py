@@ -17,6 +17,7 @@ class ClassProbabilities(layers.Layer):
       class_names: K names in label order.
       representation, representation_version: see clgan_tf.capture.representation.
       unit: "session" or "flow".
+      rules: the fields of clgan_tf.capture.SessionRules; none = its defaults.
       data_fingerprint: of the data set the classifier was trained on.
     """
 
@@ -27,6 +28,7 @@ class ClassProbabilities(layers.Layer):
         representation_version: int,
         unit: str,
         data_fingerprint: str,
+        rules: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -35,6 +37,7 @@ class ClassProbabilities(layers.Layer):
         self.representation_version = representation_version
         self.unit = unit
         self.data_fingerprint = data_fingerprint
+        self.rules = dict(rules or {})
 
     def call(self, logits: Any) -> Any:
         """The softmax."""
@@ -53,6 +56,7 @@ class ClassProbabilities(layers.Layer):
             "representation_version": self.representation_version,
             "unit": self.unit,
             "data_fingerprint": self.data_fingerprint,
+            "rules": self.rules,
         }
 
 

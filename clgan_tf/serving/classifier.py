@@ -3,7 +3,7 @@
 import csv
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,19 +44,39 @@ class Classifier:
         """K names in the order of the probabilities."""
         return self.head.class_names
 
+    @property
+    def rules(self) -> capture.SessionRules:
+        """How packets are grouped into sessions."""
+        return capture.SessionRules(**self.head.rules)
+
     def predict_bytes(self, images: np.ndarray) -> np.ndarray:
         """Probabilities float32 [n, K] of uint8 images [n, 28, 28] or [n, 28, 28, 1]."""
         return predict(self.model, images)
 
-    def classify(self, captures: str | Path | Iterable[str | Path], strict: bool = True) -> Iterator[dict[str, Any]]:
-        """Yields one row a session, capture by capture, in order of first packet.
+    def classify(
+        self,
+        captures: str | Path | Iterable[str | Path],
+        strict: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Yields one row a session, capture by capture; memory is bounded, as that of clgan_tf.capture.stream.
+
+        A capture's rows come in order of first packet, unless sessions end or have to leave while it is read.
 
         Raises:
           CaptureError: see clgan_tf.capture.stream.
         """
         paths = [captures] if isinstance(captures, str | Path) else list(captures)
         self.drops, self.warnings = {}, []
-        for sessions in capture.stream(paths, self.head.representation, self.head.unit, strict):
+        for sessions in capture.stream(
+            paths,
+            self.head.representation,
+            self.head.unit,
+            rules=self.rules,
+            strict=strict,
+            progress=progress,
+            workers=capture.workers_for([str(path) for path in paths]),
+        ):
             for reason, count in sessions.drops.items():
                 self.drops[reason] = self.drops.get(reason, 0) + count
             self.warnings += sessions.warnings
@@ -97,6 +117,7 @@ def load(path: str | Path) -> Classifier:
         head = model.layers[-1]
         fits = model.input_shape == (None, 28, 28, 1) and model.output_shape == (None, len(head.class_names))
         representation = REPRESENTATIONS[head.representation]
+        capture.SessionRules(**head.rules)
     except Exception as error:  # Keras raises whatever a damaged archive makes it meet.
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelFileError(f"{path}: this classifier is damaged ({reason[:200]}); train it again.") from error

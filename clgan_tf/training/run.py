@@ -103,6 +103,7 @@ def _save_classifier(run: RunDirectory, logits_model: keras.Model, dataset: Data
         representation_version=description.representation_version,
         unit=description.unit,
         data_fingerprint=description.fingerprint,
+        rules=description.rules,
     )
     with written_aside(run.classifier) as aside:
         classifier.save(aside)

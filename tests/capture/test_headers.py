@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clgan_tf.capture.blocks import MARGIN, Block
-from clgan_tf.capture.decode import Segment, decode
-from clgan_tf.capture.headers import segments
+from clgan_tf.capture.decode import Fragment, Segment, decode
+from clgan_tf.capture.headers import Decoder
 from clgan_tf.capture.readers import Reader
 from tests import packets as p
 
@@ -19,6 +19,8 @@ PACKETS = [
     p.ipv4(p.udp(b"late"), fragment=9),
     p.ipv6(p.tcp(b"six")),
     p.ipv6(p.udp(b"extended"), extension=b"\x11\x00" + bytes(6)),
+    p.ipv4(p.udp(b"\x30\xff" + bytes(6) + p.ipv4(p.tcp(b"inside")), 2152, 2152)),
+    *p.ipv4_fragments(bytes(p.udp(b"two pieces of one datagram")), 16),
 ]
 FRAMES = [
     wrap
@@ -45,13 +47,21 @@ def block_of(frames: list[bytes], link_types: list[int]) -> Block:
     return Block(buffer + bytes(MARGIN), np.array(starts), lengths, lengths, numbers, np.array(link_types))
 
 
-def compare(block: Block) -> None:
-    found, drops = segments(block)
-    expected = [decode(int(block.link_type[row]), block.frame(row)) for row in range(len(block))]
-    assert drops == Counter(reason for reason in expected if isinstance(reason, str))
-    assert found.rows.tolist() == [row for row, segment in enumerate(expected) if isinstance(segment, Segment)]
+def compare(block: Block, inner: bool = False) -> None:
+    decoder = Decoder(inner)
+    expected = [decode(int(block.link_type[row]), block.frame(row), inner) for row in range(len(block))]
+    block, found = decoder.decode(block)
+    decoder.finish()
+    assert int(found.packets.sum()) + sum(decoder.drops.values()) == len(block)
+    reassembled = {row for row in found.rows.tolist() if isinstance(expected[row], Fragment)}
+    rows = [row for row, segment in enumerate(expected) if isinstance(segment, Segment) or row in reassembled]
+    assert found.rows.tolist() == rows
+    reasons = Counter(reason for reason in expected if isinstance(reason, str))
+    assert all(decoder.drops[reason] >= count for reason, count in reasons.items())
     for index, row in enumerate(found.rows):
         segment = expected[row]
+        if row in reassembled:
+            continue
         offsets = [
             getattr(found, name)[index] - block.start[row] for name in ("network", "transport", "payload", "end")
         ]
@@ -66,7 +76,7 @@ def compare(block: Block) -> None:
         assert (found.protocol[index], found.version[index]) == (segment.protocol, 4 if size == 4 else 6)
 
 
-link_types = st.sampled_from([1, 12, 101, 228, 0, 113])
+link_types = st.sampled_from([1, 12, 14, 101, 228, 0, 108, 113, 276, 9])
 
 
 @settings(max_examples=200, deadline=None)
@@ -79,7 +89,7 @@ def test_the_fast_path_agrees_with_the_decoder_on_any_change_and_cut(data):
             frame[data.draw(st.integers(0, len(frame) - 1))] = data.draw(st.integers(0, 255))
         frames.append(bytes(frame[: data.draw(st.integers(0, len(frame)))] if data.draw(st.booleans()) else frame))
         links.append(data.draw(link_types))
-    compare(block_of(frames, links))
+    compare(block_of(frames, links), data.draw(st.booleans()))
 
 
 @settings(max_examples=200, deadline=None)
@@ -91,4 +101,5 @@ def test_the_fast_path_agrees_with_the_decoder_on_any_bytes(rows):
 def test_it_agrees_on_every_published_capture(published):
     for path in sorted((published / "captures").rglob("*.*cap*")):
         for block in Reader(path, strict=False):
-            compare(block)
+            for inner in (False, True):
+                compare(block, inner)

@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from clgan_tf import capture
+from clgan_tf.capture import SessionRules
+from clgan_tf.capture.reasons import REASONS, UNKNOWN_LINK_TYPE
+from clgan_tf.capture.sessions import COLUMNS
 from clgan_tf.data import idx
 
 
@@ -39,6 +42,25 @@ def test_packets_add_up_in_every_capture(published):
     paths = sorted((published / "captures/ndpi").iterdir())
     assert len(paths) >= 270
     for path in paths:
-        sessions = capture.load(path, strict=False)
-        assert sessions.packets.sum() + sum(sessions.drops.values()) == sessions.packets_read, path
-        assert np.all(sessions.first_time <= sessions.last_time), path
+        for tunnels in ("outer", "inner"):
+            rules = SessionRules(tunnels, idle_timeout=60, active_timeout=600, tcp_close=tunnels == "inner")
+            parts = capture.stream([path, published / "captures/ustc_tfc2016/Benign/Facetime.pcap"], rules=rules)
+            sessions = next(parts)  # alone, a capture without TCP and UDP is an error
+            assert sessions.packets.sum() + sum(sessions.drops.values()) == sessions.packets_read, path
+            assert np.all(sessions.first_time <= sessions.last_time), path
+            assert set(sessions.drops) <= set(REASONS)
+
+
+def test_no_capture_has_a_link_type_that_is_not_read(published):
+    paths = [str(path) for path in sorted((published / "captures").rglob("*.*cap*"))]
+    assert UNKNOWN_LINK_TYPE not in capture.load(paths).drops
+
+
+def test_two_processes_give_what_one_gives(published):
+    paths = [str(path) for path in sorted((published / "captures").rglob("*.*cap*"))]
+    one, two = (list(capture.stream(paths, "l7", workers=workers)) for workers in (1, 2))
+    assert len(one) == len(two) == len(paths)
+    for a, b in zip(one, two, strict=True):
+        assert (a.drops, a.packets_read, a.warnings, a.paths) == (b.drops, b.packets_read, b.warnings, b.paths)
+        for column in COLUMNS:
+            assert np.array_equal(getattr(a, column), getattr(b, column)), column

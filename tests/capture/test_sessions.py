@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -59,20 +61,28 @@ def test_load_is_the_concatenation_of_stream_and_identifiers_differ(path, tmp_pa
 def test_packets_add_up(tmp_path):
     frames = [*FRAMES, b"\x45\x00", p.ipv4(p.udp(), fragment=5)]
     sessions = capture.load(p.write(tmp_path / "a.pcap", p.pcap(frames, 101)))
-    assert sessions.drops == {"truncated_header": 1, "later_ip_fragment": 1}
+    assert sessions.drops == {"truncated_header": 1, "incomplete_ip_fragments": 1}
     assert sessions.packets.sum() + sum(sessions.drops.values()) == sessions.packets_read == 6
 
 
 def test_a_capture_without_tcp_or_udp_says_what_it_holds(tmp_path):
     path = p.write(tmp_path / "a.pcap", p.pcap([p.ethernet(bytes(28), 0x0806)] * 3))
-    with pytest.raises(CaptureError, match=r"none of its 3 packets is TCP or UDP over IP \(arp 3\)"):
+    words = r"none of its 3 packets is TCP or UDP over IP \(arp 3\)"
+    other = p.write(tmp_path / "b.pcap", p.pcap(FRAMES, 101))
+    with pytest.raises(CaptureError, match=words):
         capture.load(path)
-    assert capture.load(path, strict=False).warnings
+    with pytest.raises(CaptureError, match=words):
+        capture.load([path, other], strict=True)
+    both = capture.load([path, other])
+    assert len(both) == 3
+    assert re.search(words, both.warnings[0])
 
 
 def test_an_empty_capture(tmp_path):
-    with pytest.raises(CaptureError, match="holds no packet"):
-        capture.load(p.write(tmp_path / "a.pcap", p.pcap([])))
+    path = p.write(tmp_path / "a.pcap", p.pcap([]))
+    for strict in (False, True):
+        with pytest.raises(CaptureError, match="holds no packet"):
+            capture.load(path, strict=strict)
 
 
 @pytest.mark.parametrize(("option", "value"), [("representation", "l8"), ("unit", "packet")])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from clgan_tf import capture
+from clgan_tf.capture import readers, sources
 from clgan_tf.capture.sources import find, zstd
 from clgan_tf.errors import CaptureError
 from tests import packets as p
@@ -32,7 +33,26 @@ def test_a_damaged_stream_is_our_error(tmp_path, pack):
     for broken in (whole[:-9], whole[:20] + b"\xff" * 9 + whole[29:], data):
         path = p.write(tmp_path / "a.pcap", broken)
         with pytest.raises(CaptureError, match=r"damaged|neither pcap nor pcapng|ends inside|holds no|is empty|claims"):
-            capture.load(path)
+            capture.load(path, strict=True)
+
+
+def test_what_an_intact_part_of_a_damaged_stream_holds_is_used(tmp_path, monkeypatch):
+    monkeypatch.setattr(readers, "CHUNK_BYTES", 5000)
+    whole = p.pcap([p.ipv4(p.udp(np.random.default_rng(n).bytes(900), 1000 + n)) for n in range(600)], 101)
+    for pack in PACKS.values():
+        data = pack(whole)
+        sessions = capture.load(p.write(tmp_path / "a.pcap", data[: len(data) // 10 * 9]))
+        assert 200 < len(sessions) < 600
+        assert "the compressed stream is damaged" in sessions.warnings[0]
+
+
+def test_xz_in_several_streams_and_with_a_bound_on_its_memory(tmp_path, monkeypatch):
+    half = len(CAPTURE) // 2
+    path = p.write(tmp_path / "a", lzma.compress(CAPTURE[:half]) + bytes(8) + lzma.compress(CAPTURE[half:]) + bytes(4))
+    assert len(capture.load(path)) == 50
+    monkeypatch.setattr(sources, "MOST_XZ_MEMORY", 1 << 16)
+    with pytest.raises(CaptureError, match=r"Memory usage limit exceeded\); get the file again"):
+        capture.load(path)
 
 
 def test_from_a_pipe(tmp_path, monkeypatch):

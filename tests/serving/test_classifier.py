@@ -73,16 +73,16 @@ def test_the_three_outputs_agree(finished_run, demo_corpus, tmp_path, capsys):
     assert [int(row["source_port"]) for row in table] == [row["source_port"] for row in rows]
 
 
-def test_a_damaged_capture_leaves_no_output_and_nostrict_keeps_what_came_before(
+def test_a_damaged_capture_is_used_up_to_the_damage_and_the_exit_status_says_so_or_strict_refuses_it(
     finished_run, demo_corpus, tmp_path, capsys
 ):
     data = (demo_corpus / "unseen.pcap").read_bytes()
     broken = p.write(tmp_path / "broken.pcap", data[: len(data) // 2])
     output = tmp_path / "labels.csv"
-    assert classify(finished_run, broken, output) == 1
+    assert classify(finished_run, broken, output, "--strict") == 1
     assert str(broken) in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [broken]
-    assert classify(finished_run, broken, output, "--nostrict") == 0
+    assert classify(finished_run, broken, output) == 3
     assert "Warning: " in capsys.readouterr().err
     assert len(output.read_text().splitlines()) > 5
 

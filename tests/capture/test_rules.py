@@ -1,0 +1,169 @@
+"""Timeouts, TCP close and bounded memory against a plain model of what they mean."""
+
+import struct
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clgan_tf import capture
+from clgan_tf.capture import SessionRules, readers, session_table
+from clgan_tf.capture.sessions import COLUMNS
+from clgan_tf.errors import ConfigError
+from tests import packets as p
+
+FIN, SYN, RST, ACK = 1, 2, 4, 16
+
+
+class Packet(NamedTuple):
+    second: int
+    client: int  # which of a few hosts
+    back: bool
+    flags: int  # -1: UDP
+    payload: bytes
+
+
+packet_lists = st.lists(
+    st.builds(
+        Packet,
+        st.integers(0, 9),
+        st.integers(1, 3),
+        st.booleans(),
+        st.sampled_from([-1, SYN, SYN | ACK, ACK, FIN | ACK, RST]),
+        st.binary(max_size=3),
+    ),
+    min_size=1,
+    max_size=40,
+)
+all_rules = st.builds(
+    SessionRules,
+    idle_timeout=st.sampled_from([0.0, 1.0, 4.0]),
+    active_timeout=st.sampled_from([0.0, 2.0, 9.0]),
+    tcp_close=st.booleans(),
+)
+
+
+def pcap_of(packets: list[Packet]) -> bytes:
+    """`second` counts from the packet before."""
+    data, now = p.pcap([], 101), 0
+    for packet in packets:
+        now += packet.second
+        if packet.flags < 0:
+            segment = p.udp(packet.payload, *((53, 4000) if packet.back else (4000, 53)))
+        else:
+            segment = p.tcp(packet.payload, *((443, 4000) if packet.back else (4000, 443)), flags=packet.flags)
+        ends = (bytes([10, 0, 0, packet.client]), p.SERVER)
+        frame = p.ipv4(segment, *(ends[::-1] if packet.back else ends))
+        data += struct.pack("<IIII", now, 0, len(frame), len(frame)) + frame
+    return data
+
+
+def sessions_of(packets: list[Packet], rules: SessionRules) -> list[tuple[float, float, int, bytes]]:
+    """The model: first and last time, packets and payload of every session, in order of first packet."""
+    sessions: list[dict] = []
+    live: dict[tuple[int, bool], dict] = {}
+    now = 0
+    for packet in packets:
+        now += packet.second
+        key = packet.client, packet.flags < 0
+        session = live.get(key)
+        if session is not None and (
+            (rules.idle_timeout and now - session["last"] > rules.idle_timeout)
+            or (rules.active_timeout and now - session["first"] > rules.active_timeout)
+            or (rules.tcp_close and session["closed"] and packet.flags == SYN)
+        ):
+            session = None
+        if session is None:
+            session = live[key] = {"first": now, "closed": False, "packets": 0, "payload": b""}
+            sessions.append(session)
+        session["last"] = now
+        session["packets"] += 1
+        session["payload"] += packet.payload
+        session["closed"] |= packet.flags > 0 and packet.flags & (FIN | RST) > 0
+    return [(float(s["first"]), float(s["last"]), s["packets"], s["payload"]) for s in sessions]
+
+
+def rows(sessions: capture.Sessions) -> list[tuple[float, float, int, bytes]]:
+    return [
+        (first, last, packets, image.tobytes()[:length])
+        for first, last, packets, image, length in zip(
+            sessions.first_time.tolist(),
+            sessions.last_time.tolist(),
+            sessions.packets.tolist(),
+            sessions.images,
+            sessions.num_bytes.tolist(),
+            strict=True,
+        )
+    ]
+
+
+@settings(max_examples=150, deadline=None)
+@given(packets=packet_lists, rules=all_rules, chunk=st.integers(40, 900), interval=st.integers(1, 50))
+def test_sessions_are_those_of_the_model_whatever_the_chunks(tmp_path_factory, packets, rules, chunk, interval):
+    path = p.write(tmp_path_factory.mktemp("rules") / "a.pcap", pcap_of(packets))
+    expected = sessions_of(packets, rules)
+    found = capture.load(path, "l7", rules=rules) if any(packet.payload for packet in packets) else None
+    if found is not None:
+        assert rows(found) == [row for row in expected if row[3]]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(readers, "CHUNK_BYTES", chunk)
+        patch.setattr(session_table, "INTERVAL", interval)
+        whole = capture.load(path, "masked", rules=rules)
+    assert [row[:3] for row in rows(whole)] == [row[:3] for row in expected]
+
+
+@settings(max_examples=60, deadline=None)
+@given(packets=packet_lists, chunks=st.tuples(st.integers(40, 900), st.integers(40, 900)))
+def test_where_room_runs_out_the_longest_silent_leave_and_nothing_is_lost(tmp_path_factory, packets, chunks):
+    path = p.write(tmp_path_factory.mktemp("room") / "a.pcap", pcap_of(packets))
+    found = []
+    for chunk in chunks:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(readers, "CHUNK_BYTES", chunk)
+            patch.setattr(session_table, "INTERVAL", 2)
+            patch.setattr(session_table, "MOST_LIVE_SESSIONS", 4)
+            patch.setattr(session_table, "LEAVE_EARLY", 2)
+            patch.setattr(session_table, "COPIED_AT_ONCE", 2)
+            parts = list(capture.stream(path, "masked"))
+        for part in parts:
+            assert part.early in (0, 2)
+        found.append(capture.concatenate(parts))
+    for column in COLUMNS:
+        assert np.array_equal(getattr(found[0], column), getattr(found[1], column)), column
+    whole = capture.load(path)
+    assert found[0].packets.sum() == whole.packets.sum() == len(packets)
+    assert found[0].num_bytes.sum() == whole.num_bytes.sum()
+    assert bool(found[0].early) == any("cut in two" in warning for warning in found[0].warnings)
+    assert len(found[0]) - len(whole) <= found[0].early
+
+
+def test_idle_sessions_come_out_before_the_end(tmp_path, monkeypatch):
+    packets = [Packet(1, 1 + number // 10, False, -1, b"x") for number in range(100)]
+    path = p.write(tmp_path / "a.pcap", pcap_of(packets))
+    monkeypatch.setattr(session_table, "INTERVAL", 10)
+    parts = list(capture.stream(path, "l7", rules=SessionRules(idle_timeout=5)))
+    assert sum(map(len, parts)) == 10
+    assert len(parts) > 5
+    assert [part.ends_capture for part in parts] == [False] * (len(parts) - 1) + [True]
+    assert not sum(part.early for part in parts)
+
+
+@pytest.mark.parametrize(
+    "values", [{"tunnels": "both"}, {"idle_timeout": -1}, {"active_timeout": float("nan")}, {"idle_timeout": np.inf}]
+)
+def test_values_out_of_range_are_refused(values):
+    with pytest.raises(ConfigError, match=next(iter(values))):
+        SessionRules(**values)
+
+
+def test_a_reused_row_holds_nothing_of_its_former_session(tmp_path: Path, monkeypatch):
+    packets = [Packet(0, 1, False, -1, b"long payload")] + [Packet(9, 2, False, -1, b"s")] * 4
+    packets += [Packet(0, 3, False, -1, b"t")]
+    path = p.write(tmp_path / "a.pcap", pcap_of(packets))
+    monkeypatch.setattr(session_table, "INTERVAL", 1)
+    found = capture.load(path, "l7", rules=SessionRules(idle_timeout=5))
+    assert [row[3] for row in rows(found)] == [b"long payload", b"s", b"s", b"s", b"s", b"t"]
+    assert not found.images.reshape(len(found), -1)[1:, 1:].any()

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test lint clean
+.PHONY: setup demo test lint fuzz clean
 
 setup: $(READY)
 
@@ -23,6 +23,11 @@ lint: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+FUZZ_SECONDS ?= 30
+fuzz: $(READY)
+	mkdir -p build/fuzz
+	cd build/fuzz && ../../$(VENV)/bin/python ../../tests/fuzz/fuzz_capture.py -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=1 . ../../tests/fuzz/corpus
 
 clean:
 	rm -rf $(VENV) runs build *.egg-info

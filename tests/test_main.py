@@ -96,15 +96,27 @@ def test_missing_and_unreadable_data(capsys, tmp_path, prepared):
         (p.pcap([]), "holds no packet"),
     ],
 )
-def test_a_bad_capture_stops_prepare_with_its_name_and_leaves_nothing(capsys, tmp_path, data, words):
+@pytest.mark.parametrize("strict", ["--strict", "--nostrict"])
+def test_a_bad_capture_stops_prepare_with_its_name_and_leaves_nothing(capsys, tmp_path, data, words, strict):
     p.write(tmp_path / "source/a/good.pcap", p.pcap([p.ipv4(p.udp(b"x"))], 101))
     bad = p.write(tmp_path / "source/b/bad.pcap", data)
     message = failing(
-        capsys, ["--mode=prepare", f"--source={tmp_path / 'source'}", f"--dataset={tmp_path / 'data'}"], 1
+        capsys, ["--mode=prepare", f"--source={tmp_path / 'source'}", f"--dataset={tmp_path / 'data'}", strict], 1
     )
     assert words in message
     assert str(bad) in message
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+def test_damage_in_one_of_many_captures_is_a_warning_and_the_exit_status(capsys, tmp_path, demo_corpus):
+    source = tmp_path / "source"
+    for name in ("Chat", "Email"):
+        p.write(source / name / "1.pcap", (demo_corpus / name / "1.pcap").read_bytes())
+    cut = p.write(source / "Chat/2.pcap", (demo_corpus / "Chat/2.pcap").read_bytes()[:-5])
+    flags = ["--mode=prepare", f"--source={source}", f"--dataset={tmp_path / 'data'}"]
+    assert main(flags) == 3
+    assert f"Warning: {cut}: at offset" in capsys.readouterr().out
+    assert "--strict" in failing(capsys, [*flags, "--overwrite", "--strict"], 1)
 
 
 def test_an_unreadable_capture(capsys, tmp_path, finished_run):

@@ -9,7 +9,7 @@ import numpy as np
 from clgan_tf import capture, progress
 from clgan_tf.capture.sources import is_capture
 from clgan_tf.data.examples import UNLABELLED, Examples
-from clgan_tf.errors import DataError
+from clgan_tf.errors import CaptureError, DataError
 
 UNLABELLED_FOLDER = "unlabelled"
 
@@ -55,7 +55,7 @@ def read(
     """Reads every capture below `root`, several at a time where that is worth it, with a progress bar.
 
     Raises:
-      DataError: see `find_captures`. CaptureError: see `clgan_tf.capture.stream`.
+      DataError: see `find_captures`. CaptureError: see `clgan_tf.capture.stream`; or damage leaves a class empty.
     """
     captures, class_names = find_captures(root)
     labels = {name: label for label, name in enumerate(class_names)}
@@ -80,6 +80,11 @@ def read(
             reports.append(
                 CaptureReport(relative, name, sessions.packets_read, sessions.drops, len(sessions), sessions.warnings)
             )
+    for name in class_names:
+        mine = [report for report in reports if report.class_name == name]
+        warnings = [warning for report in mine for warning in report.warnings]
+        if warnings and not sum(report.sessions for report in mine):
+            raise CaptureError(f"{warnings[0]} Class {name} has no other session.")
     return Examples.concatenate(examples), class_names, reports
 
 

@@ -36,7 +36,8 @@ def main() -> None:
     folder = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
     with tempfile.NamedTemporaryFile(dir=folder) as scratch:
         path = Path(scratch.name)
-        atheris.Setup([sys.argv[0], "-timeout=10", "-max_len=4096", *sys.argv[1:]], lambda data: run(data, path))
+        # The process grows by itself, some kilobytes an input, so libFuzzer's own limit would end it after minutes.
+        atheris.Setup([sys.argv[0], "-timeout=10", "-max_len=4096", "-rss_limit_mb=0", *sys.argv[1:]], lambda data: run(data, path))
         atheris.Fuzz()
 
 

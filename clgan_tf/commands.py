@@ -14,13 +14,21 @@ import numpy as np
 from clgan_tf import config, evaluation, progress, serving
 from clgan_tf.capture.sources import find
 from clgan_tf.data import prepare
-from clgan_tf.data.dataset import Dataset, open_dataset
+from clgan_tf.data.dataset import Dataset
+from clgan_tf.data.examples import Examples
+from clgan_tf.data.prepare import RULES
+from clgan_tf.data.registered import open_any
 from clgan_tf.errors import DataError
+from clgan_tf.evaluation import audit
+from clgan_tf.reporting import audit_report
 from clgan_tf.reporting import run_report as side_by_side
 from clgan_tf.reporting.results import write_results
 from clgan_tf.reporting.tables import circumstances, classes_table, systems_table
 from clgan_tf.run_directory import RunDirectory, read_metrics
 from clgan_tf.training.run import Trained, train
+
+OWN_SPLITS = ("train", "validation", "test")
+SPLIT_RULES = {rule: split_by for split_by, rule in RULES.items()}
 
 
 def run_prepare(settings: config.PrepareConfig) -> list[str]:
@@ -30,7 +38,7 @@ def run_prepare(settings: config.PrepareConfig) -> list[str]:
 
 def _prepared(settings: config.PrepareConfig) -> tuple[Dataset, list[str]]:
     if settings.resume and settings.dataset.exists():
-        return _matching(open_dataset(settings.dataset), settings), []
+        return _matching(open_any(settings.dataset), settings), []
     dataset = prepare.prepare(settings)
     print(prepare.table(dataset))
     return dataset, [warning for row in dataset.description.captures for warning in row["warnings"]]
@@ -43,9 +51,9 @@ def run_train(settings: config.TrainConfig, source: config.PrepareConfig | None,
         return []
     warnings: list[str] = []
     if source is None:
-        dataset = open_dataset(settings.dataset)
+        dataset = open_any(settings.dataset)
     elif settings.dataset.exists():
-        dataset = _matching(open_dataset(settings.dataset), source)
+        dataset = _matching(open_any(settings.dataset), source)
     else:
         dataset, warnings = _prepared(source)
     trained = train(settings, dataset, flagfile_text)
@@ -62,6 +70,7 @@ def _matching(dataset: Dataset, source: config.PrepareConfig) -> Dataset:
         ("unit", description.unit, source.unit),
         *((name, description.rules.get(name), value) for name, value in asdict(source.rules).items()),
         ("split_seed", description.split["seed"], source.seed),
+        ("split_by", SPLIT_RULES.get(description.split["rule"], source.split_by), source.split_by),
         ("test_fraction", description.split.get("test_fraction"), source.test_fraction),
         ("validation_fraction", description.split.get("validation_fraction"), source.validation_fraction),
     ):
@@ -73,6 +82,25 @@ def _matching(dataset: Dataset, source: config.PrepareConfig) -> Dataset:
     return dataset
 
 
+def run_audit(settings: config.AuditConfig) -> list[str]:
+    """How much groups of header fields alone tell, and what splits share; written as JSON and as a picture."""
+    dataset = open_any(settings.dataset)
+    description = dataset.description
+    own = {split: dataset.read(split) for split in OWN_SPLITS}
+    published = {split: dataset.read(split) for split in description.sizes if split.startswith("published_")}
+    findings = audit.audit(Examples.concatenate(list(own.values())), description.representation)
+    overlaps = {", ".join(splits): audit.overlap(splits) for splits in (own, published) if splits}
+    count = sum(map(len, own.values()))
+    print(f"{settings.dataset}: {count:,} labelled sessions, fingerprint {description.fingerprint[:16]}")
+    print()
+    print(audit_report.table(findings, overlaps))
+    path = Path("runs/audits") / f"{description.fingerprint[:16]}.json"
+    path = path if settings.output == "-" else Path(settings.output)
+    for written in audit_report.write(findings, overlaps, description.facts(), path):
+        print(f"Written: {written}")
+    return []
+
+
 def run_evaluate(settings: config.EvaluateConfig) -> None:
     """Scores the run's saved classifier on a data set's test split.
 
@@ -81,7 +109,7 @@ def run_evaluate(settings: config.EvaluateConfig) -> None:
     """
     run = RunDirectory(settings.run_dir)
     classifier = serving.load(run.classifier)
-    dataset = open_dataset(settings.dataset)
+    dataset = open_any(settings.dataset)
     description, head = dataset.description, classifier.head
     has, takes = (
         f"{one.representation} v{one.representation_version} {one.unit}s of {', '.join(one.class_names)}"

@@ -12,11 +12,12 @@ from absl import flags
 from clgan_tf.capture import REPRESENTATIONS, TUNNELS, UNITS, SessionRules
 from clgan_tf.errors import ConfigError
 
-MODES = ("prepare", "train", "evaluate", "classify", "report")
+MODES = ("prepare", "audit", "train", "evaluate", "classify", "report")
 PUBLISHED = ("iscx_vpn_nonvpn_2016", "ustc_tfc2016")
 SOURCE_KINDS = ("captures", "demo", *PUBLISHED)
 MODELS = ("clgan", "clgan_cross_attention")
 GENERATOR_LOSSES = ("feature_matching", "non_saturating")
+SPLIT_BY = ("session", "capture")
 LABEL_UNITS = ("total", "per_class", "fraction")
 MAX_SEED = 2**32 - 1  # NumPy's
 FLAGFILE_HEAD = "# Made by clgan_tf; repeats the run in"
@@ -26,13 +27,14 @@ GROUPS: dict[str, list[str]] = {
     "all modes": ["mode", "flagfile", "overwrite", "help"],
     "prepare": [
         *("source", "source_kind", "dataset", "representation", "unit", "test_fraction", "validation_fraction"),
-        *("split_seed", "tunnels", "idle_timeout", "active_timeout", "tcp_close", "strict"),
+        *("split_by", "split_seed", "tunnels", "idle_timeout", "active_timeout", "tcp_close", "strict"),
     ],
     "train": [
         *("dataset", "run_dir", "resume", "model", "labels", "labels_unit", "seed", "batch_size"),
         *("pretraining_epochs", "learning_rate", "generator_loss", "finetuning_epochs", "finetuning_learning_rate"),
         *("patience", "baselines"),
     ],
+    "audit": ["dataset", "output"],
     "evaluate": ["run_dir", "dataset"],
     "classify": ["run_dir", "classifier", "captures", "output", "strict"],
     "report": ["runs", "output"],
@@ -63,25 +65,30 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     def several(name: str, default: str, text: str) -> None:
         flags.DEFINE_list(name, default, text, values)
 
-    several("mode", "train", f"What to do, one or several in this order: {', '.join(MODES)}.")
+    several("mode", "train", f"What to do, one or several in order: {', '.join(MODES)}.")
     boolean("overwrite", "Replace a data set or run directory that exists.")
 
     string("source", "", "Folder with the captures (root/CLASS/*.pcap, root/unlabelled/) or the published files.")
     choice("source_kind", "captures", SOURCE_KINDS, "What the source is; demo makes its captures there first.")
-    string("dataset", "", "Directory of the prepared data set; train prepares it from --source if it is absent.")
+    string(
+        "dataset",
+        "",
+        "A directory, which train prepares from --source if it is absent; or NAME/CONFIG of TFDS.",
+    )
     choice("representation", "masked", tuple(REPRESENTATIONS), "Which bytes of a session make its image.")
     choice("unit", "session", UNITS, "Both directions of a 5-tuple together, or each as a flow.")
     number("test_fraction", 0.2, "Share of every class for the test split, where none is published.", 0.01, 0.9)
     number("validation_fraction", 0.1, "Share of every class's remaining sessions for validation.", 0.01, 0.9)
+    choice("split_by", "session", SPLIT_BY, "Split sessions, or whole captures (three of a class at least).")
     integer("split_seed", 0, "Seed of the splits and of demo traffic.", 0, MAX_SEED)
     choice(
-        "tunnels", "outer", TUNNELS, "Sessions outside tunnels, or those inside GRE, IP in IP, VXLAN, GTP-U, Teredo."
+        "tunnels", "outer", TUNNELS, "Sessions around tunnels or inside them: GRE, VXLAN, GTP-U and others."
     )
     number("idle_timeout", 0, "Seconds without a packet after which a new session begins; 0 = never.", 0)
     number("active_timeout", 0, "Seconds after its first packet at which a new session begins; 0 = never.", 0)
     boolean("tcp_close", "A SYN after a FIN or RST begins a new session.")
     boolean(
-        "strict", "Stop at damage inside a capture; otherwise what came before it is used, and the exit status is 3."
+        "strict", "Stop at damage inside a capture; else what came before it is used (exit status 3)."
     )
 
     string("run_dir", "", "Directory of one run: settings, logs, checkpoints, classifier, figures.")
@@ -101,7 +108,9 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
 
     string("classifier", "", "Saved classifier; default: classifier.keras in --run_dir.")
     several("captures", "", "Capture files to classify, separated by commas.")
-    string("output", "-", "classify: FILE.jsonl, FILE.csv or - (standard output); report: FILE.md or -.")
+    string(
+        "output", "-", "classify: FILE.jsonl, FILE.csv or -; report: FILE.md or -; audit: FILE.json. - is standard output."
+    )
     several("runs", "", "Run directories to put side by side, separated by commas; shell patterns are expanded.")
 
 
@@ -207,6 +216,7 @@ class PrepareConfig:
     unit: str
     test_fraction: float
     validation_fraction: float
+    split_by: str
     seed: int
     rules: SessionRules
     strict: bool
@@ -216,6 +226,10 @@ class PrepareConfig:
     def __post_init__(self) -> None:
         if self.unit != "session" and self.source_kind in PUBLISHED:
             raise ConfigError(f"--unit={self.unit}: {self.source_kind} was published as sessions; leave --unit out.")
+        if self.split_by != "session" and self.source_kind in PUBLISHED:
+            raise ConfigError(
+                f"--split_by={self.split_by}: {self.source_kind} does not say which capture an image is of."
+            )
         if self.rules != SessionRules() and self.source_kind in PUBLISHED:
             raise ConfigError(
                 f"{self.source_kind} was published without timeouts, TCP close or tunnels; leave those flags out."
@@ -261,6 +275,18 @@ class TrainConfig:
         run, data = self.run_dir.resolve(), self.dataset.resolve()
         if run == data or run in data.parents or data in run.parents:
             raise ConfigError(f"--run_dir={self.run_dir} and --dataset={self.dataset} must not lie in each other.")
+
+
+@dataclass(frozen=True)
+class AuditConfig:
+    """Settings of --mode=audit; output "-" is a file below runs/audits that is named after the data."""
+
+    dataset: Path
+    output: str
+
+    def __post_init__(self) -> None:
+        if self.output != "-" and Path(self.output).suffix != ".json":
+            raise ConfigError(f"--output of an audit must end in .json, not {self.output!r}.")
 
 
 @dataclass(frozen=True)
@@ -323,6 +349,11 @@ def train_config(values: flags.FlagValues) -> TrainConfig:
     given = {name: _path(values, name, "train") for name in ("dataset", "run_dir")}
     overwrite = values.overwrite and not values.resume
     return _from_flags(TrainConfig, values, **given, baselines=tuple(values.baselines), overwrite=overwrite)
+
+
+def audit_config(values: flags.FlagValues) -> AuditConfig:
+    """Raises ConfigError where a flag that audit needs is missing."""
+    return AuditConfig(_path(values, "dataset", "audit"), values.output)
 
 
 def evaluate_config(values: flags.FlagValues) -> EvaluateConfig:

@@ -52,6 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 SETTINGS: dict[str, Callable[[flags.FlagValues], Any]] = {
     "prepare": config.prepare_config,
+    "audit": config.audit_config,
     "train": config.train_config,
     "evaluate": config.evaluate_config,
     "classify": config.classify_config,

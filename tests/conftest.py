@@ -50,6 +50,7 @@ def prepare_config(source: Path, dataset: Path, **changes: object) -> PrepareCon
         "test_fraction": 0.2,
         "validation_fraction": 0.15,
         "seed": 0,
+        "split_by": "session",
         "rules": SessionRules(),
         "strict": False,
         "overwrite": False,

@@ -125,7 +125,7 @@ def write(directory: Path, splits: dict[str, Examples], overwrite: bool, **facts
 
 
 def open_dataset(directory: Path) -> Dataset:
-    """Opens a prepared data set.
+    """Opens a prepared data set directory.
 
     Raises:
       DataError: it is missing, not ours, or its description is damaged.

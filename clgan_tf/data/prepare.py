@@ -1,7 +1,7 @@
 """From a source to a prepared data set: read, de-duplicate, split, write; and the table of what became of it."""
 
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 
@@ -12,8 +12,10 @@ from clgan_tf.data import labelled_folder, published
 from clgan_tf.data.dataset import Dataset, write
 from clgan_tf.data.examples import UNLABELLED, Examples
 from clgan_tf.data.labelled_folder import UNLABELLED_FOLDER, CaptureReport
-from clgan_tf.data.splits import Deduplicated, deduplicate, split_off
+from clgan_tf.data.splits import LEAST_CAPTURES, Deduplicated, deduplicate, split_captures, split_off
 from clgan_tf.errors import ConfigError, DataError
+
+RULES = {"session": "hash of session", "capture": "whole captures"}
 
 
 def prepare(config: PrepareConfig) -> Dataset:
@@ -38,7 +40,10 @@ def prepare(config: PrepareConfig) -> Dataset:
             config.source, config.representation, config.unit, config.rules, config.strict
         )
     found = deduplicate(examples, published_test)
-    splits = _split(examples[found.kept], None if published_test is None else published_test[found.kept], config)
+    rows = _rows(examples, found, reports, class_names)
+    splits, class_names, not_served = _split(
+        examples[found.kept], None if published_test is None else published_test[found.kept], class_names, config
+    )
     _check_classes(splits, class_names)
     return write(
         config.dataset,
@@ -52,29 +57,61 @@ def prepare(config: PrepareConfig) -> Dataset:
         unit=config.unit,
         rules=asdict(config.rules),
         split={
-            "rule": "published test part" if published_test is not None and published_test.any() else "hash of session",
+            "rule": "published test part"
+            if published_test is not None and published_test.any()
+            else RULES[config.split_by],
+            "not_served": not_served,
             "seed": config.seed,
             "validation_fraction": config.validation_fraction,
             "test_fraction": config.test_fraction,
         },
-        captures=_rows(examples, found, reports, class_names),
+        captures=rows,
     )
 
 
-def _split(examples: Examples, published_test: np.ndarray | None, config: PrepareConfig) -> dict[str, Examples]:
-    unlabelled = examples.labels == UNLABELLED
-    if published_test is not None and published_test.any():
-        test = published_test
+def _split(
+    examples: Examples, published_test: np.ndarray | None, class_names: list[str], config: PrepareConfig
+) -> tuple[dict[str, Examples], list[str], list[str]]:
+    """The splits; the names of the classes in them; and of those that could not be split by capture."""
+    not_served: list[str] = []
+    if config.split_by == "capture":
+        examples, by_capture, not_served = _by_capture(examples, class_names, config)
+        class_names = [name for name in class_names if name not in not_served]
+        test, validation = by_capture == "test", by_capture == "validation"
     else:
-        test = split_off(examples, config.test_fraction, config.seed, "test")
-    rest = examples[~test & ~unlabelled]
-    validation = split_off(rest, config.validation_fraction, config.seed, "validation")
-    return {
-        "train": rest[~validation],
-        "validation": rest[validation],
+        if published_test is not None and published_test.any():
+            test = published_test
+        else:
+            test = split_off(examples, config.test_fraction, config.seed, "test")
+        rest = np.flatnonzero(~test & (examples.labels != UNLABELLED))
+        validation = np.zeros(len(examples), bool)
+        validation[rest] = split_off(examples[rest], config.validation_fraction, config.seed, "validation")
+    unlabelled = examples.labels == UNLABELLED
+    splits = {
+        "train": examples[~test & ~validation & ~unlabelled],
+        "validation": examples[validation],
         "test": examples[test],
         "unlabelled": examples[unlabelled],
     }
+    return splits, class_names, not_served
+
+
+def _by_capture(
+    examples: Examples, class_names: list[str], config: PrepareConfig
+) -> tuple[Examples, np.ndarray, list[str]]:
+    """Examples of classes that can be split by capture, labelled anew; each one's split, str [n]; the other classes."""
+    captures = {
+        label: np.unique(examples.captures[examples.labels == label].astype(str)).tolist()
+        for label in range(len(class_names))
+    }
+    splits, left_out = split_captures(captures, config.test_fraction, config.validation_fraction, config.seed)
+    kept = examples[~np.isin(examples.labels, left_out)]
+    labels = np.full(len(class_names) + 1, UNLABELLED)  # the last one stands for UNLABELLED = -1
+    served = np.setdiff1d(np.arange(len(class_names)), left_out)
+    labels[served] = np.arange(len(served))
+    kept = replace(kept, labels=labels[kept.labels])
+    of_row = np.array([splits.get(name, "") for name in kept.captures], dtype=object)
+    return kept, of_row, [class_names[label] for label in left_out]
 
 
 def _check_classes(splits: dict[str, Examples], class_names: list[str]) -> None:
@@ -140,5 +177,10 @@ def table(dataset: Dataset) -> str:
         f"{description.proof['shared_sessions']} sessions.",
         f"Data fingerprint {description.fingerprint[:16]}; written to {dataset.directory}.",
     ]
+    if description.split.get("not_served"):
+        lines.append(
+            f"Left out, with fewer than the {LEAST_CAPTURES} captures that a split by capture needs: "
+            f"{', '.join(description.split['not_served'])}."
+        )
     lines += [f"Warning: {warning}" for row in rows for warning in row["warnings"]]
     return "\n".join(lines)

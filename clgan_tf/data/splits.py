@@ -12,6 +12,8 @@ import numpy as np
 from clgan_tf.data.examples import UNLABELLED, Examples, session_groups
 from clgan_tf.errors import DataError
 
+LEAST_CAPTURES = 3  # of a class that is split by capture: one for each split
+
 
 @dataclass(frozen=True)
 class Deduplicated:
@@ -126,3 +128,36 @@ def choose_labelled(
     chosen = np.zeros(len(labels), bool)
     chosen[np.lexsort((sessions, pace))[:total]] = True
     return chosen
+
+
+def split_captures(
+    captures: dict[int, list[str]], test_fraction: float, validation_fraction: float, seed: int
+) -> tuple[dict[str, str], list[int]]:
+    """Whole captures to splits, so that no capture is in two of them.
+
+    Args:
+      captures: the captures of every label. test_fraction: of captures; validation_fraction: of what test leaves.
+
+    Returns:
+      The split of each capture, and the labels that cannot be served: they have fewer than LEAST_CAPTURES.
+
+    Raises:
+      DataError: no label can be served twice: there is nothing to tell apart.
+    """
+    splits: dict[str, str] = {}
+    not_served = []
+    for label, names in sorted(captures.items()):
+        ordered = sorted(set(names), key=lambda name: hashlib.sha256(f"capture/{seed}/{name}".encode()).hexdigest())
+        if len(ordered) < LEAST_CAPTURES:
+            not_served.append(label)
+            continue
+        tests = max(1, round(test_fraction * len(ordered)))
+        validations = max(1, round(validation_fraction * (len(ordered) - tests)))
+        for place, name in enumerate(ordered):
+            splits[name] = "test" if place < tests else "validation" if place < tests + validations else "train"
+    if len(captures) - len(not_served) < 2:
+        raise DataError(
+            f"{len(captures) - len(not_served)} classes have the {LEAST_CAPTURES} captures that a split by capture "
+            "needs, one for each split; add captures, or split by session."
+        )
+    return splits, not_served

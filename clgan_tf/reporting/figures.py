@@ -12,9 +12,11 @@ from matplotlib import image as matplotlib_image
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 
+from clgan_tf.evaluation.audit import CONTENT, Finding
 from clgan_tf.files import written_aside
 
 LIGHT, DARK = "white", "#222222"
+SHORTCUT_COLOUR, CONTENT_COLOUR = "#c0392b", "#4a7fb5"
 
 
 def confusion_figure(confusion: np.ndarray, class_names: list[str], title: str) -> Figure:
@@ -56,6 +58,22 @@ def curves_figure(rows: list[dict]) -> Figure:
         axis.grid(alpha=0.3)
         if axis.lines:
             axis.legend(frameon=False)
+    return figure
+
+
+def audit_figure(findings: list[Finding], title: str) -> Figure:
+    """One bar a field group, with the majority class as a line; groups that are no content stand out."""
+    figure, axes = pyplot.subplots(figsize=(8, 1.4 + 0.38 * len(findings)), layout="constrained")
+    ordered = findings[::-1]
+    colours = [CONTENT_COLOUR if finding.group in CONTENT else SHORTCUT_COLOUR for finding in ordered]
+    bars = axes.barh([finding.group for finding in ordered], [finding.accuracy for finding in ordered], color=colours)
+    axes.bar_label(bars, [f"{finding.accuracy:.1%}" for finding in ordered], padding=3)
+    axes.axvline(findings[0].majority, color=DARK, linestyle="--", linewidth=1)
+    axes.text(findings[0].majority, -0.75, " majority class", va="center", fontsize=8)
+    axes.set(xlim=(0, 1.08), ylim=(-1.1, len(ordered) - 0.4), xlabel="cross-validated accuracy of this group alone")
+    axes.set_title(title, parse_math=False)
+    handles = [pyplot.Rectangle((0, 0), 1, 1, color=colour) for colour in (SHORTCUT_COLOUR, CONTENT_COLOUR)]
+    axes.legend(handles, ["names hosts or moments", "content"], loc="lower right", frameon=False)
     return figure
 
 

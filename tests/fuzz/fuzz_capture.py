@@ -37,7 +37,10 @@ def main() -> None:
     with tempfile.NamedTemporaryFile(dir=folder) as scratch:
         path = Path(scratch.name)
         # The process grows by itself, some kilobytes an input, so libFuzzer's own limit would end it after minutes.
-        atheris.Setup([sys.argv[0], "-timeout=10", "-max_len=4096", "-rss_limit_mb=0", *sys.argv[1:]], lambda data: run(data, path))
+        atheris.Setup(
+            [sys.argv[0], "-timeout=10", "-max_len=4096", "-rss_limit_mb=0", *sys.argv[1:]],
+            lambda data: run(data, path),
+        )
         atheris.Fuzz()
 
 

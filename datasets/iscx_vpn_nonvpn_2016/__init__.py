@@ -1,0 +1,1 @@
+"""ISCX VPN-nonVPN 2016."""

@@ -1,0 +1,25 @@
+"""One's own captures: manual_dir/CLASS/*.pcap with labels, manual_dir/unlabelled/ without."""
+
+import tensorflow_datasets as tfds
+from clgan_tf_datasets import session_builder
+from clgan_tf_datasets.session_builder import SessionDatasetBuilder
+from clgan_tf_datasets.session_pipeline import Source
+
+from clgan_tf.errors import DataError
+
+
+class Builder(SessionDatasetBuilder, skip_registration=not __name__.startswith("clgan_tf_datasets.")):
+    """The class names are the folders' names."""
+
+    MANUAL_DOWNLOAD_INSTRUCTIONS = """
+    Put captures (pcap or pcapng, also inside gzip, zstd or xz) into one folder per class in this directory, and those
+    without labels into a folder `unlabelled`.
+    """
+
+    def sources(self, dl_manager: tfds.download.DownloadManager) -> tuple[list[Source], list[str]]:
+        """Every capture below the class folders."""
+        folder = session_builder.manual_dir(dl_manager)
+        if folder is None:
+            instructions = " ".join(self.MANUAL_DOWNLOAD_INSTRUCTIONS.split())
+            raise DataError(f"The manual directory is missing or empty; pass --manual_dir. {instructions}")
+        return session_builder.folder_sources(folder)

@@ -1,0 +1,275 @@
+"""The builders through TFDS's own doors: load, build from a checkout and from a wheel, one worker and two."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import apache_beam as beam
+import clgan_tf_datasets
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from clgan_tf_datasets import published_files, session_builder, session_pipeline
+from clgan_tf_datasets.session_pipeline import Record
+
+from clgan_tf.data import pipeline
+from clgan_tf.data.registered import open_any
+from clgan_tf.errors import ConfigError, DataError
+from clgan_tf.main import main
+from tests import packets as p
+
+ROOT = Path(__file__).parents[2]
+DUMMY = ROOT / "datasets/labelled_captures/dummy_data"
+MULTIPLE = ("--direct_running_mode=multi_processing",)
+
+
+def build(
+    name: str, data_dir: Path, manual_dir: Path = DUMMY, options: tuple[str, ...] = ()
+) -> tfds.core.DatasetBuilder:
+    builder = tfds.builder(name, data_dir=data_dir)
+    beam_options = beam.options.pipeline_options.PipelineOptions(list(options)) if options else None
+    builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(manual_dir=manual_dir, beam_options=beam_options)
+    )
+    return builder
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    return build("labelled_captures/session_masked", tmp_path_factory.mktemp("tfds"))
+
+
+def files_of(builder: tfds.core.DatasetBuilder) -> dict[str, str]:
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(Path(builder.data_path).iterdir())
+    }
+
+
+def test_all_four_are_registered():
+    assert set(clgan_tf_datasets.__all__) <= set(tfds.list_builders())
+    names = [config.name for config in tfds.builder_cls("ustc_tfc2016").BUILDER_CONFIGS]
+    assert len(names) == len(set(names)) == 2 * 3 * 2
+    assert len(tfds.builder_cls("iscx_vpn_nonvpn_2016").BUILDER_CONFIGS) == 36
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_any_number_of_workers_writes_the_same_bytes(built, tmp_path, workers):
+    other = build("labelled_captures/session_masked", tmp_path, options=(*MULTIPLE, f"--direct_num_workers={workers}"))
+    assert files_of(other) == files_of(built)
+
+
+def test_the_certificate_is_true(built):
+    certificate = built.info.metadata["certificate"]
+    splits = {name: list(tfds.as_numpy(built.as_dataset(split=name))) for name in built.info.splits}
+    images, sessions = [], []
+    for name, examples in splits.items():
+        labels = [example["label"] for example in examples]
+        names = [certificate["class_names"][label] if label >= 0 else "unlabelled" for label in labels]
+        assert {name: names.count(name) for name in set(names)} == certificate["after"][name]
+        images.append({example["image"].tobytes() for example in examples})
+        sessions.append({example["session"] for example in examples})
+        assert examples[0]["image"].shape == (28, 28, 1)
+    assert not set.intersection(*images)
+    assert not set.intersection(*sessions)
+    assert sum(map(len, images)) == len(set.union(*images)) == sum(map(len, splits.values()))
+    assert certificate["shared_images"] == certificate["shared_sessions"] == 0
+    assert certificate["representation_version"] == 1
+    assert [report["packets"] for report in certificate["captures"]] == [16] * 7
+
+
+def test_duplicates_and_conflicts_are_removed_and_counted(tmp_path):
+    def capture(path, payloads):
+        frames = [p.ipv4(p.udp(payload, 1000 + n)) for n, payload in enumerate(payloads)]
+        start = 1000 * (1 + len(list(tmp_path.rglob("*.pcap"))))  # no session is in two captures
+        p.write(tmp_path / "captures" / path, p.pcap(frames, 101, start=start))
+
+    own = {name: [f"{name}{n}".encode() for n in range(60)] for name in ("a", "b")}
+    capture("a/1.pcap", [*own["a"], b"twice", b"both"])
+    capture("a/2.pcap", [b"twice", b"labelled"])
+    capture("b/1.pcap", [*own["b"], b"both"])
+    capture("unlabelled/1.pcap", [b"labelled", b"new"])
+    builder = build("labelled_captures/session_l7", tmp_path / "tfds", tmp_path / "captures")
+    certificate = builder.info.metadata["certificate"]
+    assert certificate["before"] == {"a": 64, "b": 61, "unlabelled": 2}
+    assert certificate["duplicates"] == {"a": 1, "unlabelled": 1}
+    assert certificate["conflicts"] == {"a": 1, "b": 1}
+    assert sum(sum(sizes.values()) for sizes in certificate["after"].values()) == 60 + 60 + 2 + 1
+
+
+def test_the_preferred_record_does_not_depend_on_order():
+    records = [Record(b"x", label, "c", f"s{n}", 1) for n, label in enumerate([-1, 3, 3, -1])]
+    for order in (records, records[::-1]):
+        kept = [one for one in session_pipeline._one(order, lambda record: record.image) if isinstance(one, Record)]
+        assert kept == [records[1]]
+
+
+def test_by_capture_no_capture_is_in_two_splits_and_small_classes_are_named(tmp_path):
+    shutil.copytree(DUMMY, tmp_path / "captures")
+    (tmp_path / "captures/Small").mkdir()
+    shutil.copy(DUMMY / "Chat/1.pcap", tmp_path / "captures/Small/1.pcap")
+    builder = build("labelled_captures/session_masked_by_capture", tmp_path / "tfds", tmp_path / "captures")
+    certificate = builder.info.metadata["certificate"]
+    assert certificate["not_served"] == ["Small"]
+    assert builder.info.features["label"].names == certificate["class_names"] == ["Chat", "Video"]
+    captures = [
+        {example["capture"] for example in tfds.as_numpy(builder.as_dataset(split=split))}
+        for split in ("train", "validation", "test")
+    ]
+    assert [len(names) for names in captures] == [2, 2, 2]
+    assert len(set.union(*captures)) == 6
+
+
+def test_a_cap_is_a_uniform_sample(tmp_path):
+    config = session_builder.SessionConfig(name="capped", representation="l7", cap_per_class=40)
+    builder = tfds.builder("labelled_captures", config=config, data_dir=tmp_path)
+    builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=DUMMY))
+    after = builder.info.metadata["certificate"]["after"]
+    totals = {name: sum(after[split][name] for split in ("train", "validation", "test")) for name in ("Chat", "Video")}
+    assert totals == {"Chat": 40, "Video": 40}
+    captures = {example["capture"] for example in tfds.as_numpy(builder.as_dataset(split="train"))}
+    assert len(captures) == 6
+
+
+def test_the_trainer_reads_what_tfds_built(built, monkeypatch, capsys):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(Path(built.data_path).parents[2]))
+    monkeypatch.chdir(built.data_path)
+    dataset = open_any(Path("labelled_captures/session_masked"))
+    train = dataset.read("train")
+    expected = {example["image"].tobytes() for example in tfds.as_numpy(built.as_dataset(split="train"))}
+    assert {image.tobytes() for image in train.images} == expected
+    assert dataset.description.class_names == ["Chat", "Video"]
+    stream, _ = pipeline.adversarial(dataset, train[np.arange(10)], 8, 0)
+    assert next(iter(stream))["unlabelled"].shape == (8, 28, 28, 1)
+    assert main(["--mode=audit", "--dataset=labelled_captures/session_masked", f"--output={os.devnull}.json"]) in (0, 1)
+    assert "| ports |" in capsys.readouterr().out
+    with pytest.raises(DataError, match=r"tfds build --imports=clgan_tf_datasets labelled_captures/flow_l7"):
+        open_any(Path("labelled_captures/flow_l7"))
+
+
+def run(arguments: list[str], cwd: Path, **environment: str) -> subprocess.CompletedProcess:
+    tfds_command = [sys.executable, "-P", "-m", "tensorflow_datasets.scripts.cli.main", "build"]
+    command = [*tfds_command, *arguments] if arguments[0] != "-c" else [sys.executable, "-P", *arguments]
+    return subprocess.run(command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True)
+
+
+def test_tfds_build_works_from_a_checkout(built, tmp_path):
+    for where, arguments in (
+        (ROOT / "datasets/labelled_captures", ["--config=session_masked"]),
+        (tmp_path, ["labelled_captures/session_masked", "--imports=clgan_tf_datasets"]),
+    ):
+        data_dir = tmp_path / where.name
+        done = run([*arguments, f"--data_dir={data_dir}", f"--manual_dir={DUMMY}"], where)
+        assert done.returncode == 0, done.stderr[-2000:]
+        shards = sorted(data_dir.glob("labelled_captures/session_masked/1.0.0/*.tfrecord*"))
+        assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in shards}.items() <= files_of(
+            built
+        ).items()
+        assert len(shards) == 4
+
+
+def test_a_wheel_has_all_it_needs_and_another_package_called_datasets_does_not_matter(tmp_path):
+    wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", f"--wheel-dir={tmp_path}", str(ROOT)]
+    subprocess.run(wheel, check=True, capture_output=True)
+    site = tmp_path / "site"
+    shutil.unpack_archive(next(tmp_path.glob("*.whl")), site, "zip")
+    p.write(site / "datasets/__init__.py", b"NAME = 'another package'\n")
+    code = (
+        "import datasets, clgan_tf_datasets, clgan_tf, tensorflow_datasets as tfds\n"
+        "assert datasets.NAME == 'another package'\n"
+        f"assert clgan_tf_datasets.__file__.startswith({str(site)!r}), clgan_tf_datasets.__file__\n"
+        f"assert clgan_tf.__file__.startswith({str(site)!r})\n"
+        "b = tfds.builder('iscx_vpn_nonvpn_2016/session_l7', data_dir='/nonexistent')\n"
+        "assert len(b.url_infos) == 15 and 'VPN' in b.info.description and 'drapergil' in b.info.citation\n"
+        "from clgan_tf_datasets.iscx_vpn_nonvpn_2016 import iscx_vpn_nonvpn_2016_dataset_builder as m\n"
+        "assert len(m.capture_classes()) == 90\n"
+        "from clgan_tf_datasets.ustc_tfc2016 import ustc_tfc2016_dataset_builder as m\n"
+        "assert m.ARCHIVES.exists()\n"
+    )
+    done = run(["-c", code], tmp_path, PYTHONPATH=str(site))
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("labelled_captures/session_masked", "one folder per class"),
+        ("iscx_vpn_nonvpn_2016/session_masked", "https://www.unb.ca/cic/datasets/vpn.html"),
+        ("ustc_tfc2016/flow_l7", "https://github.com/echowei/DeepTraffic"),
+    ],
+)
+def test_an_empty_manual_directory_says_what_to_put_there(tmp_path, name, words):
+    (tmp_path / "manual").mkdir()
+    with pytest.raises((DataError, ConfigError), match="--manual_dir") as error:
+        build(name, tmp_path / "tfds", tmp_path / "manual")
+    assert words in str(error.value)
+    assert not list((tmp_path / "tfds").rglob("dataset_info.json"))
+
+
+def test_missing_captures_are_listed_with_the_classes_they_empty(tmp_path):
+    source = ROOT / "datasets/iscx_vpn_nonvpn_2016/dummy_data"
+    shutil.copytree(source, tmp_path / "manual")
+    (tmp_path / "manual/vpn_bittorrent.pcap").unlink()
+    with pytest.raises(DataError, match=r"leaves no session of Vpn_P2P: .*vpn_bittorrent\.pcap"):
+        build("iscx_vpn_nonvpn_2016/session_l7", tmp_path / "tfds", tmp_path / "manual")
+
+
+def test_a_wrong_file_is_named_with_both_checksums(tmp_path):
+    path = p.write(tmp_path / "manual/20class/SessionL7/t10k-images-idx3-ubyte.gz", b"something else")
+    with pytest.raises(DataError, match=f"{path}: SHA-256 is .*, expected 436c9cbb"):
+        build("ustc_tfc2016/session_l7", tmp_path / "tfds", tmp_path / "manual")
+
+
+def test_unknown_configurations_name_the_known_ones(tmp_path):
+    with pytest.raises(ValueError, match=r"session_l8 not found.* closely match: .*session_l7"):
+        tfds.builder("ustc_tfc2016/session_l8", data_dir=tmp_path)
+    with pytest.raises(ConfigError, match="choose one of session, flow"):
+        session_builder.SessionConfig(name="x", unit="packet")
+
+
+def test_a_class_without_sessions_is_told_and_nothing_half_built_is_found(tmp_path):
+    p.write(tmp_path / "captures/a/1.pcap", p.pcap([p.ipv4(p.udp(bytes([n]), 1000 + n)) for n in range(80)], 101))
+    p.write(tmp_path / "captures/b/1.pcap", p.pcap([p.ipv4(p.udp(b"one"))], 101))
+    with pytest.raises(Exception, match="Class b has no session in the"):
+        build("labelled_captures/session_l7", tmp_path / "tfds", tmp_path / "captures")
+    with pytest.raises(Exception, match="could not find data"):
+        tfds.load("labelled_captures/session_l7", data_dir=tmp_path / "tfds", download=False)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device")])
+def test_an_interrupted_build_is_not_found(tmp_path, monkeypatch, error):
+    def fail(*_arguments, **_options):
+        raise error
+
+    monkeypatch.setattr(session_pipeline, "build", fail)
+    with pytest.raises(type(error)):
+        build("labelled_captures/session_masked", tmp_path)
+    assert not tfds.builder("labelled_captures/session_masked", data_dir=tmp_path).is_prepared()
+
+
+def test_published_splits_are_the_published_images(published, tmp_path):
+    builder = build("ustc_tfc2016/session_l7", tmp_path, published / "ustc_tfc2016")
+    sizes = {name: split.num_examples for name, split in builder.info.splits.items()}
+    assert sizes["published_test"] == 13325
+    assert sizes["train"] + sizes["validation"] + sizes["test"] == 12922
+    from clgan_tf.data import published as published_data
+
+    examples, _, _ = published_data.read("ustc_tfc2016", published / "ustc_tfc2016", "l7")
+    built = [
+        (example["image"].tobytes(), int(example["label"]))
+        for example in tfds.as_numpy(builder.as_dataset(split="published_test"))
+    ]
+    assert sorted(built) == sorted(zip(map(bytes, examples.images), examples.labels.tolist(), strict=True))
+
+
+def test_every_listed_file_is_the_one_at_hand(published):
+    for name in ("iscx_vpn_nonvpn_2016", "ustc_tfc2016"):
+        for path in (published / name).rglob("*ubyte.gz"):
+            published_files.check(path, published_files.known_urls(name)[str(path.relative_to(published / name))][1])
+
+
+def test_metadata_is_json(built):
+    assert json.loads((Path(built.data_path) / "metadata.json").read_text())["certificate"]["unit"] == "session"

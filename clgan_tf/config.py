@@ -29,12 +29,12 @@ GROUPS: dict[str, list[str]] = {
         *("source", "source_kind", "dataset", "representation", "unit", "test_fraction", "validation_fraction"),
         *("split_by", "split_seed", "tunnels", "idle_timeout", "active_timeout", "tcp_close", "strict"),
     ],
+    "audit": ["dataset", "output"],
     "train": [
         *("dataset", "run_dir", "resume", "model", "labels", "labels_unit", "seed", "batch_size"),
         *("pretraining_epochs", "learning_rate", "generator_loss", "finetuning_epochs", "finetuning_learning_rate"),
         *("patience", "baselines"),
     ],
-    "audit": ["dataset", "output"],
     "evaluate": ["run_dir", "dataset"],
     "classify": ["run_dir", "classifier", "captures", "output", "strict"],
     "report": ["runs", "output"],
@@ -81,15 +81,11 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     number("validation_fraction", 0.1, "Share of every class's remaining sessions for validation.", 0.01, 0.9)
     choice("split_by", "session", SPLIT_BY, "Split sessions, or whole captures (three of a class at least).")
     integer("split_seed", 0, "Seed of the splits and of demo traffic.", 0, MAX_SEED)
-    choice(
-        "tunnels", "outer", TUNNELS, "Sessions around tunnels or inside them: GRE, VXLAN, GTP-U and others."
-    )
+    choice("tunnels", "outer", TUNNELS, "Sessions around tunnels or inside them: GRE, VXLAN, GTP-U and others.")
     number("idle_timeout", 0, "Seconds without a packet after which a new session begins; 0 = never.", 0)
     number("active_timeout", 0, "Seconds after its first packet at which a new session begins; 0 = never.", 0)
     boolean("tcp_close", "A SYN after a FIN or RST begins a new session.")
-    boolean(
-        "strict", "Stop at damage inside a capture; else what came before it is used (exit status 3)."
-    )
+    boolean("strict", "Stop at damage inside a capture; else what came before it is used (exit status 3).")
 
     string("run_dir", "", "Directory of one run: settings, logs, checkpoints, classifier, figures.")
     boolean("resume", "Continue the interrupted run in --run_dir; --overwrite then does nothing.")
@@ -109,7 +105,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     string("classifier", "", "Saved classifier; default: classifier.keras in --run_dir.")
     several("captures", "", "Capture files to classify, separated by commas.")
     string(
-        "output", "-", "classify: FILE.jsonl, FILE.csv or -; report: FILE.md or -; audit: FILE.json. - is standard output."
+        "output", "-", "classify: FILE.jsonl, FILE.csv or - (standard output); report: FILE.md or -; audit: FILE.json"
     )
     several("runs", "", "Run directories to put side by side, separated by commas; shell patterns are expanded.")
 

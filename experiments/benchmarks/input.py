@@ -73,7 +73,8 @@ def main() -> None:
     print(
         f"train step: {statistics.median(working) * 1e3:,.0f} ms, {rows / statistics.median(working):,.0f} images/s eaten"
     )
-    print(f"waiting for data: {statistics.median(waiting) * 1e3:.2f} ms a step, {sum(waiting) / whole:.2%} of the time")
+    wait = statistics.median(waiting)
+    print(f"waiting for data: {wait * 1e3:.2f} ms a step, {sum(waiting) / whole:.2%} of the time")
 
 
 if __name__ == "__main__":

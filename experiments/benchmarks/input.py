@@ -70,9 +70,8 @@ def main() -> None:
         waiting.append(fetched - started)
         working.append(time.perf_counter() - fetched)
     whole = sum(waiting) + sum(working)
-    print(
-        f"train step: {statistics.median(working) * 1e3:,.0f} ms, {rows / statistics.median(working):,.0f} images/s eaten"
-    )
+    seconds = statistics.median(working)
+    print(f"train step: {seconds * 1e3:,.0f} ms, {rows / seconds:,.0f} images/s eaten")
     wait = statistics.median(waiting)
     print(f"waiting for data: {wait * 1e3:.2f} ms a step, {sum(waiting) / whole:.2%} of the time")
 

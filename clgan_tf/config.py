@@ -15,13 +15,13 @@ from clgan_tf.errors import ConfigError
 MODES = ("prepare", "audit", "train", "evaluate", "classify", "report")
 PUBLISHED = ("iscx_vpn_nonvpn_2016", "ustc_tfc2016")
 SOURCE_KINDS = ("captures", "demo", *PUBLISHED)
-MODELS = ("clgan", "clgan_cross_attention")
+MODELS = ("clgan", "clgan_cross_attention", "dcgan", "bytesgan", "autoencoder", "cnn_lstm")
 GENERATOR_LOSSES = ("feature_matching", "non_saturating")
 SPLIT_BY = ("session", "capture")
 LABEL_UNITS = ("total", "per_class", "fraction")
 MAX_SEED = 2**32 - 1  # NumPy's
 FLAGFILE_HEAD = "# Made by clgan_tf; repeats the run in"
-BASELINES = ("supervised", "random_forest")
+BASELINES = ("supervised", "random_forest", "extra_trees", "nearest_neighbour")
 
 GROUPS: dict[str, list[str]] = {
     "all modes": ["mode", "flagfile", "overwrite", "help"],
@@ -89,7 +89,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
 
     string("run_dir", "", "Directory of one run: settings, logs, checkpoints, classifier, figures.")
     boolean("resume", "Continue the interrupted run in --run_dir; --overwrite then does nothing.")
-    choice("model", "clgan", MODELS, "The network: the paper's section 2.2, or its section 2.1 variant.")
+    choice("model", "clgan", MODELS, "The paper's section 2.2 or 2.1, or a system compared with it.")
     number("labels", 1000, "How many training sessions show their label, in --labels_unit.", 0)
     choice("labels_unit", "total", LABEL_UNITS, "Unit of --labels.")
     integer("seed", 0, "Seed of the choice of labels, the weights, the noise and the order of batches.", 0, MAX_SEED)

@@ -30,6 +30,16 @@ class CLGAN(keras.Model):
         interrupted and resumed training sees the same noise.
     """
 
+    MEANS: tuple[str, ...] = (
+        "discriminator_loss",
+        "generator_loss",
+        "labelled_loss",
+        "unlabelled_loss",
+        "generated_loss",
+        "probability_real",
+        "probability_real_generated",
+    )
+
     def __init__(
         self,
         generator: keras.Model,
@@ -46,18 +56,7 @@ class CLGAN(keras.Model):
         self.generator_loss = generator_loss
         self.seed = seed
         # Keras refuses metrics that first appear once a model is built: they all exist from here on.
-        self.means = {
-            name: keras.metrics.Mean(name)
-            for name in (
-                "discriminator_loss",
-                "generator_loss",
-                "labelled_loss",
-                "unlabelled_loss",
-                "generated_loss",
-                "probability_real",
-                "probability_real_generated",
-            )
-        }
+        self.means = {name: keras.metrics.Mean(name) for name in self.MEANS}
         self.loss_mean = keras.metrics.Mean("loss")
         self.accuracy = keras.metrics.SparseCategoricalAccuracy("accuracy")
         self.built = True  # Both networks are functional, so all variables exist already.
@@ -106,6 +105,10 @@ class CLGAN(keras.Model):
         """Generated sessions as bytes, [count, 28, 28, 1] uint8, for people to look at."""
         images = self.generator(self.noise(count, step), training=False)
         return tf.cast(tf.round((images + 1.0) * 127.5), tf.uint8)
+
+    def beside(self, images: tf.Tensor) -> tf.Tensor:
+        """What to show beside these images: as many generated ones."""
+        return self.generate(len(images))
 
     def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step of both networks from one pass: the discriminator sees all three kinds of rows once."""

@@ -18,7 +18,7 @@ def build_discriminator(num_classes: int, dropout: float = 0.5) -> keras.Model:
     """
     image, rows = _convolved_rows()
     features = layers.LSTM(256, unroll=True, name="lstm")(rows)  # [batch, 256]
-    return _with_head(image, features, num_classes, dropout, "discriminator")
+    return with_head(image, features, num_classes, dropout, "discriminator")
 
 
 def build_cross_attention_discriminator(num_classes: int, dropout: float = 0.5) -> keras.Model:
@@ -33,7 +33,7 @@ def build_cross_attention_discriminator(num_classes: int, dropout: float = 0.5) 
     attended = layers.MultiHeadAttention(num_heads=1, key_dim=64, name="cross_attention")(temporal, spatial)
     fused = layers.Add(name="fusion")([temporal, attended])  # [batch, 28, 256]
     features = layers.GlobalAveragePooling1D(name="pooling")(fused)  # [batch, 256]
-    return _with_head(image, features, num_classes, dropout, "cross_attention_discriminator")
+    return with_head(image, features, num_classes, dropout, "cross_attention_discriminator")
 
 
 def _convolved_rows() -> tuple[KerasTensor, KerasTensor]:
@@ -45,7 +45,8 @@ def _convolved_rows() -> tuple[KerasTensor, KerasTensor]:
     return image, x
 
 
-def _with_head(image: KerasTensor, features: KerasTensor, num_classes: int, dropout: float, name: str) -> keras.Model:
+def with_head(image: KerasTensor, features: KerasTensor, num_classes: int, dropout: float, name: str) -> keras.Model:
+    """Image -> K logits behind dropout, and the features that feature matching compares."""
     x = layers.Dropout(dropout, name="dropout")(features)
     # float32 whatever the policy: log-sum-exp of half-precision logits is not stable.
     logits = layers.Dense(num_classes, dtype="float32", name="logits")(x)  # [batch, K]

@@ -15,6 +15,8 @@ from matplotlib.figure import Figure
 from clgan_tf.evaluation.audit import CONTENT, Finding
 from clgan_tf.files import written_aside
 
+GAN_LOSSES = ("discriminator_loss", "generator_loss")  # the paper's figure 4
+AUTOENCODER_LOSSES = ("labelled_loss", "reconstruction_loss")
 LIGHT, DARK = "white", "#222222"
 SHORTCUT_COLOUR, CONTENT_COLOUR = "#c0392b", "#4a7fb5"
 
@@ -44,10 +46,15 @@ def curves_figure(rows: list[dict]) -> Figure:
     figure, axes = pyplot.subplots(1, 3, figsize=(13, 3.8), layout="constrained")
     first = [row for row in rows if row["phase"] == "pretraining"]
     epochs = [row["epoch"] for row in first]
-    for name in ("discriminator_loss", "generator_loss"):
+    names = first[0].keys() if first else ()
+    for name in GAN_LOSSES if "generator_loss" in names else AUTOENCODER_LOSSES:
+        if name not in names:
+            continue
         axes[0].plot(epochs, [row[name] for row in first], label=name.replace("_", " "), marker=".")
     axes[0].set(title="Phase 1: losses", xlabel="epoch")
     for name, label in (("probability_real", "unlabelled"), ("probability_real_generated", "generated")):
+        if name not in names:
+            continue
         axes[1].plot(epochs, [row[name] for row in first], label=f"{label} sessions", marker=".")
     axes[1].set(title="Phase 1: p(real)", xlabel="epoch", ylim=(0, 1))
     for phase in dict.fromkeys(row["phase"] for row in rows):

@@ -5,12 +5,23 @@ from typing import Any
 import numpy as np
 
 COLUMNS = {"accuracy": "Accuracy", "precision": "Precision", "recall": "Recall", "f1": "F1 (macro)"}
-TITLES = {"supervised": "same discriminator, labels alone", "random_forest": "RandomForest, same labels"}
+TITLES = {
+    "clgan": "CLGAN",
+    "clgan_cross_attention": "CLGAN, section 2.1",
+    "dcgan": "DCGAN",
+    "bytesgan": "ByteSGAN",
+    "autoencoder": "Autoencoder",
+    "cnn_lstm": "CNN-LSTM",
+    "supervised": "same discriminator, labels alone",
+    "random_forest": "RandomForest, same labels",
+    "extra_trees": "ExtraTrees, same labels",
+    "nearest_neighbour": "1-nearest neighbour, same labels",
+}
 
 
 def title(system: str) -> str:
     """A system's name as people read it."""
-    return TITLES.get(system, system.upper() if system == "clgan" else system)
+    return TITLES.get(system, system)
 
 
 def systems_table(metrics: list[dict[str, Any]]) -> str:

@@ -20,8 +20,8 @@ NAMING = ("module", "class_name", "registered_name")
 SIZES = ("units", "filters", "key_dim", "num_heads")
 HEAD = ("clgan_tf.models.classifier", "ClassProbabilities", "clgan_tf>ClassProbabilities")
 LAYERS = {
-    *("Add", "Bidirectional", "Conv1D", "Dense", "Dropout", "GlobalAveragePooling1D", "InputLayer", "LSTM"),
-    *("LeakyReLU", "MultiHeadAttention", "Rescaling", "Reshape"),
+    *("Add", "Bidirectional", "Conv1D", "Conv2D", "Dense", "Dropout", "Flatten", "GlobalAveragePooling1D"),
+    *("Identity", "InputLayer", "LSTM", "LeakyReLU", "MaxPooling1D", "MultiHeadAttention", "Rescaling", "Reshape"),
 }
 # Everything that a classifier's configuration may name, as (module, class, registered name).
 ALLOWED = {

@@ -33,6 +33,14 @@ def build_model(config: TrainConfig, num_classes: int) -> CLGAN:
     return model
 
 
+def build_network(config: TrainConfig, num_classes: int) -> keras.Model:
+    """The network that phase 2 trains, untrained: image -> logits and features."""
+    if config.model in models.SUPERVISED:
+        keras.utils.set_random_seed(config.seed)
+        return models.build(config.model, num_classes)
+    return build_model(config, num_classes).discriminator
+
+
 def pretrain(
     model: CLGAN, config: TrainConfig, dataset: Dataset, labelled: Examples, validation: Examples, run: RunDirectory
 ) -> None:

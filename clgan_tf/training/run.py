@@ -16,8 +16,9 @@ from clgan_tf.data.examples import Examples
 from clgan_tf.data.splits import choose_labelled
 from clgan_tf.errors import DataError
 from clgan_tf.files import read_json, write_json, written_aside
+from clgan_tf.models import SUPERVISED, on_bytes
 from clgan_tf.models.classifier import build_classifier
-from clgan_tf.models.forest import RandomForest
+from clgan_tf.models.on_bytes import OnBytes
 from clgan_tf.run_directory import RunDirectory, environment, open_run, settings
 from clgan_tf.training import callbacks, phases
 
@@ -64,19 +65,23 @@ def train(config: TrainConfig, dataset: Dataset, flagfile_text: str) -> Trained:
         raise DataError(f"{dataset.directory} is not the data set of {run.path}; give the run's own or start anew.")
     write_json(run.data, facts)
 
-    model = phases.build_model(config, len(class_names))
-    if not config.pretraining_epochs:
-        callbacks.forget_epochs_after(run.metrics_log, "pretraining", 0)
-    else:
+    has_phase_1 = config.pretraining_epochs > 0 and config.model not in SUPERVISED
+    if has_phase_1:
+        model = phases.build_model(config, len(class_names))
         phases.pretrain(model, config, dataset, labelled, validation, run)
-    logits_model = phases.finetune(model.discriminator, config, labelled, validation, run)
+        network = model.discriminator
+    else:
+        callbacks.forget_epochs_after(run.metrics_log, "pretraining", 0)
+        network = phases.build_network(config, len(class_names))
+    logits_model = phases.finetune(network, config, labelled, validation, run)
     _save_classifier(run, logits_model, dataset)
     systems: dict[str, Predict] = {config.model: _predictor(logits_model)}
     if "supervised" in config.baselines:
-        fresh = phases.build_model(config, len(class_names)).discriminator
+        fresh = phases.build_network(config, len(class_names))
         systems["supervised"] = _predictor(phases.finetune(fresh, config, labelled, validation, run, "supervised"))
-    if "random_forest" in config.baselines:
-        systems["random_forest"] = RandomForest(config.seed).fit(labelled.images, labelled.labels).predict
+    for name in on_bytes.BUILDERS:
+        if name in config.baselines:
+            systems[name] = OnBytes(name, config.seed).fit(labelled.images, labelled.labels).predict
     facts |= {
         "seeds": {"run": config.seed, "split": dataset.description.split["seed"]},
         "settings": {name: value for name, value in settings(config).items() if name not in ("seed", "run_dir")},

@@ -21,6 +21,7 @@ CHARTS = {
     "probability_real_generated": "probability_real/generated",
     "accuracy": "accuracy/labelled",
     "val_accuracy": "accuracy/validation",
+    "reconstruction_loss": "losses/reconstruction_loss",
     "loss": "losses/loss",
     "val_loss": "losses/validation_loss",
 }
@@ -72,8 +73,8 @@ class TensorBoard(keras.callbacks.Callback):
 
 
 def side_by_side(real: np.ndarray, model: keras.Model) -> np.ndarray:
-    """A row of real sessions above as many generated ones: uint8 [2 * 28 + 2, n * 30 - 2, 1]."""
-    generated = model.generate(len(real)).numpy()
+    """A row of real sessions above what the model shows beside them: uint8 [2 * 28 + 2, n * 30 - 2, 1]."""
+    generated = model.beside(real).numpy()
     rows = []
     for images in (real, generated):
         padded = np.pad(images, ((0, 0), (0, 0), (0, 2), (0, 0)), constant_values=255)

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from clgan_tf import models
-from clgan_tf.config import GENERATOR_LOSSES, MODELS
+from clgan_tf.config import GENERATOR_LOSSES
 from clgan_tf.models import CLGAN, losses
 from clgan_tf.models.clgan import scale_pixels
 
@@ -28,6 +28,9 @@ def batch(seed: int = 0, count: int = BATCH) -> dict[str, np.ndarray]:
 
 def stream(steps: int, seed: int = 0) -> tf.data.Dataset:
     return tf.data.Dataset.from_tensors(batch(seed)).repeat(steps)
+
+
+WITH_PHASE_1 = [name for name in models.NAMES if name not in models.SUPERVISED]
 
 
 def build(name: str = "clgan", generator_rate: float = 1e-3, discriminator_rate: float = 1e-3, **options) -> CLGAN:
@@ -91,7 +94,7 @@ def test_one_pass_gives_the_gradients_of_two_separate_passes():
     assert float(logs["generator_loss"]) == pytest.approx(float(generator_loss), abs=1e-5)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", WITH_PHASE_1)
 def test_the_loss_falls_and_a_tiny_set_is_learnt(name):
     model = build(name, generator_rate=2e-4)
     history = model.fit(stream(30), epochs=3, verbose=0, shuffle=False).history
@@ -103,7 +106,7 @@ def test_the_loss_falls_and_a_tiny_set_is_learnt(name):
     assert result["accuracy"] == 1.0
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", WITH_PHASE_1)
 def test_a_saved_and_loaded_model_gives_identical_logits_and_trains_on_identically(name, tmp_path):
     model = build(name)
     model.fit(stream(2), verbose=0, shuffle=False)

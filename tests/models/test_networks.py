@@ -4,6 +4,13 @@ import numpy as np
 import pytest
 
 from clgan_tf import config, models
+from clgan_tf.models.autoencoder import build_decoder, build_encoder
+from clgan_tf.models.cnn_lstm import build_cnn_lstm
+from clgan_tf.models.convolutional_gans import (
+    build_bytesgan_discriminator,
+    build_bytesgan_generator,
+    build_dcgan_discriminator,
+)
 from clgan_tf.models.discriminator import build_cross_attention_discriminator, build_discriminator
 from clgan_tf.models.generator import build_generator
 
@@ -40,9 +47,63 @@ CROSS_ATTENTION = {
 }
 
 
+DCGAN = {
+    "convolution_1": ((14, 14, 32), 25 * 32 + 32),
+    "convolution_2": ((7, 7, 64), 25 * 32 * 64 + 64),
+    "convolution_3": ((4, 4, 128), 25 * 64 * 128 + 128),
+    "features": ((2048,), 0),
+    "logits": ((12,), 2048 * 12 + 12),
+}
+BYTESGAN = {
+    "bytes": ((784, 1), 0),
+    "convolution_1": ((196, 32), 25 * 32 + 32),
+    "convolution_2": ((49, 64), 25 * 32 * 64 + 64),
+    "flatten": ((3136,), 0),
+    "dense": ((256,), 3136 * 256 + 256),
+    "features": ((256,), 0),
+    "logits": ((12,), 256 * 12 + 12),
+}
+BYTESGAN_GENERATOR = {
+    "project": ((3136,), 100 * 3136 + 3136),
+    "reshape": ((49, 64), 0),
+    "deconvolution_1": ((196, 32), 25 * 64 * 32 + 32),
+    "normalisation_1": ((196, 32), 4 * 32),
+    "deconvolution_2": ((784, 1), 25 * 32 + 1),
+    "image": ((28, 28, 1), 0),
+}
+ENCODER = {
+    "encoder_1": ((14, 14, 32), 9 * 32 + 32),
+    "encoder_2": ((7, 7, 64), 9 * 32 * 64 + 64),
+    "encoder_3": ((4, 4, 128), 9 * 64 * 128 + 128),
+    "code": ((4, 4, 128), 0),
+    "convolution_1": ((4, 4, 64), 9 * 128 * 64 + 64),
+    "convolution_2": ((4, 4, 64), 9 * 64 * 64 + 64),
+    "sequence": ((16, 64), 0),
+    "lstm": ((64,), 4 * 64 * (64 + 64 + 1)),
+    "logits": ((12,), 64 * 12 + 12),
+}
+DECODER = {name: sizes for name, sizes in GENERATOR.items() if name not in ("project", "reshape")}
+CNN_LSTM = {
+    "convolution_1": ((28, 128), 3 * 28 * 128 + 128),
+    "pooling_1": ((14, 128), 0),
+    "convolution_2": ((14, 128), 3 * 128 * 128 + 128),
+    "pooling_2": ((7, 128), 0),
+    "convolution_3": ((7, 128), 3 * 128 * 128 + 128),
+    "lstm": ((64,), 4 * 64 * (128 + 64 + 1)),
+    "dense": ((64,), 64 * 64 + 64),
+    "logits": ((12,), 64 * 12 + 12),
+}
+
+
 @pytest.mark.parametrize(
     ("network", "expected", "total"),
     [
+        (build_dcgan_discriminator(12), DCGAN, 281_612),
+        (build_bytesgan_discriminator(12), BYTESGAN, 858_252),
+        (build_bytesgan_generator(100), BYTESGAN_GENERATOR, 368_897),
+        (build_encoder(12), ENCODER, 237_196),
+        (build_decoder(), DECODER, 257_281),
+        (build_cnn_lstm(12), CNN_LSTM, 163_788),
         (build_generator(), GENERATOR, 464_129),
         (build_discriminator(12), DISCRIMINATOR, 390_860),
         (build_cross_attention_discriminator(12), CROSS_ATTENTION, 342_412),
@@ -67,8 +128,11 @@ def test_the_generators_range_and_input():
 def test_every_registered_name_builds_and_no_other():
     assert models.NAMES == config.MODELS
     for name in models.NAMES:
-        assert models.build(name, num_classes=5).num_classes == 5
-    with pytest.raises(ValueError, match="the names are clgan, clgan_cross_attention"):
+        model = models.build(name, num_classes=5)
+        network = model if name in models.SUPERVISED else model.discriminator
+        assert network.output["logits"].shape == (None, 5)
+        assert network.output["logits"].dtype == "float32"
+    with pytest.raises(ValueError, match="the names are clgan, clgan_cross_attention, dcgan, bytesgan, autoencoder"):
         models.build("clgam", 5)
     with pytest.raises(ValueError, match="at least 2 classes"):
         models.build("clgan", 1)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from clgan_tf import models
+from clgan_tf import models, serving
 from clgan_tf.errors import ModelFileError, TrainingError
 from clgan_tf.main import main
 from clgan_tf.models.discriminator import build_discriminator
@@ -37,6 +37,22 @@ def test_a_run_directory_holds_everything(finished_run):
         *("confusion_matrix_supervised.png", "confusion_matrix_random_forest.csv"),
     } <= names
     assert not [name for name in names if "partial" in name]
+
+
+@pytest.mark.parametrize("name", ["dcgan", "bytesgan", "autoencoder", "cnn_lstm"])
+def test_every_compared_system_runs_the_same_phases_and_its_classifier_loads(prepared, tmp_path, name):
+    trees = "--baselines=extra_trees,nearest_neighbour"
+    flags = train_flags(prepared, tmp_path / "run", f"--model={name}", "--pretraining_epochs=1", trees)
+    assert main(flags) == 0
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert list(metrics["systems"]) == [name, "extra_trees", "nearest_neighbour"]
+    assert {row["phase"] for row in read_log(tmp_path / "run/metrics.jsonl")} == (
+        {"finetuning"} if name == "cnn_lstm" else {"pretraining", "finetuning"}
+    )
+    assert (tmp_path / "run/training_curves.png").exists()
+    test = prepared.read("test")
+    predicted = serving.load(tmp_path / "run/classifier.keras").predict_bytes(test.images).argmax(axis=1)
+    assert np.mean(predicted == test.labels) == pytest.approx(metrics["systems"][name]["accuracy"])
 
 
 def test_metrics_stand_with_seeds_budget_split_and_fingerprint(finished_run, prepared):

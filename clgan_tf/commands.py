@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from clgan_tf import config, evaluation, progress, serving
+from clgan_tf import config, evaluation, progress, serving, sweep
 from clgan_tf.capture.sources import find
 from clgan_tf.data import prepare
 from clgan_tf.data.dataset import Dataset
@@ -57,7 +58,31 @@ def run_train(settings: config.TrainConfig, source: config.PrepareConfig | None,
     else:
         dataset, warnings = _prepared(source)
     trained = train(settings, dataset, flagfile_text)
-    _evaluate(trained, dataset, trained.run)
+    _print_results(_score(trained, dataset), trained.run, trained.run)
+    return warnings
+
+
+def run_sweep(settings: config.SweepConfig) -> list[str]:
+    """Runs a sweep's cells, those that are not finished, and writes results.jsonl after each."""
+    directory, cells = sweep.read_sweep(settings.sweep)
+    if settings.dry_run:
+        print(sweep.plan(cells))
+        return []
+    warnings: list[str] = []
+    sweep.write_results(directory, cells)
+    with progress.bar("Sweep", len(cells), " cells") as bar:
+        for cell in cells:
+            bar.set_postfix_str(cell.settings.run_dir.name)
+            if not cell.is_finished:
+                if cell.settings.dataset.exists():
+                    dataset = _matching(open_any(cell.settings.dataset), cell.source)
+                else:
+                    dataset, found = _prepared(cell.source)
+                    warnings += found
+                _score(train(cell.settings, dataset, cell.flagfile_text), dataset)
+                sweep.write_results(directory, cells)
+            bar.update()
+    print(f"{len(cells)} cells finished: {directory / sweep.RESULTS}")
     return warnings
 
 
@@ -125,24 +150,31 @@ def run_evaluate(settings: config.EvaluateConfig) -> None:
         run = RunDirectory(run.path / "evaluations" / description.fingerprint[:16])
         earlier["systems"] = {}
     systems = {name: lambda images: np.argmax(classifier.predict_bytes(images), axis=1)}
-    _evaluate(Trained(run, systems, {**earlier, "data": description.facts()}), dataset, RunDirectory(settings.run_dir))
+    metrics = _score(Trained(run, systems, {**earlier, "data": description.facts()}), dataset)
+    _print_results(metrics, run, RunDirectory(settings.run_dir))
 
 
-def _evaluate(trained: Trained, dataset: Dataset, classifier_run: RunDirectory) -> None:
+def _score(trained: Trained, dataset: Dataset) -> dict[str, Any]:
+    """Reads the test split, once, and writes everything about it into the run directory; returns metrics.json."""
     test = dataset.read("test")
     scores = evaluation.evaluate(trained.systems, test, dataset.description.class_names)
     facts = dict(trained.facts)
     metrics = {"systems": {**facts.pop("systems", {}), **scores}, **facts}
     write_results(trained.run, metrics)
+    return metrics
+
+
+def _print_results(metrics: dict[str, Any], run: RunDirectory, classifier_run: RunDirectory) -> None:
     print(circumstances(metrics))
     print()
     print(systems_table([metrics]))
     print()
     print(classes_table(next(iter(metrics["systems"].values()))))
     print()
-    print(f"Confusion matrix: {trained.run.path / 'confusion_matrix.png'} (and .csv)")
-    print(f"TensorBoard: tensorboard --logdir={trained.run.tensorboard}")
-    print(f"Classifier: {classifier_run.classifier}")
+    print(f"Confusion matrix: {run.path / 'confusion_matrix.png'} (and .csv)")
+    print(f"TensorBoard: tensorboard --logdir={run.tensorboard}")
+    if classifier_run.classifier.exists():
+        print(f"Classifier: {classifier_run.classifier}")
 
 
 def run_classify(settings: config.ClassifyConfig) -> list[str]:

@@ -12,16 +12,18 @@ from absl import flags
 from clgan_tf.capture import REPRESENTATIONS, TUNNELS, UNITS, SessionRules
 from clgan_tf.errors import ConfigError
 
-MODES = ("prepare", "audit", "train", "evaluate", "classify", "report")
+MODES = ("prepare", "audit", "train", "sweep", "evaluate", "classify", "report")
 PUBLISHED = ("iscx_vpn_nonvpn_2016", "ustc_tfc2016")
 SOURCE_KINDS = ("captures", "demo", *PUBLISHED)
-MODELS = ("clgan", "clgan_cross_attention", "dcgan", "bytesgan", "autoencoder", "cnn_lstm")
+NETWORKS = ("clgan", "clgan_cross_attention", "dcgan", "bytesgan", "autoencoder", "cnn_lstm")
+ON_BYTES = ("random_forest", "extra_trees", "nearest_neighbour")
+MODELS = (*NETWORKS, *ON_BYTES)
 GENERATOR_LOSSES = ("feature_matching", "non_saturating")
 SPLIT_BY = ("session", "capture")
 LABEL_UNITS = ("total", "per_class", "fraction")
 MAX_SEED = 2**32 - 1  # NumPy's
 FLAGFILE_HEAD = "# Made by clgan_tf; repeats the run in"
-BASELINES = ("supervised", "random_forest", "extra_trees", "nearest_neighbour")
+BASELINES = ("supervised", *ON_BYTES)
 
 GROUPS: dict[str, list[str]] = {
     "all modes": ["mode", "flagfile", "overwrite", "help"],
@@ -31,10 +33,11 @@ GROUPS: dict[str, list[str]] = {
     ],
     "audit": ["dataset", "output"],
     "train": [
-        *("dataset", "run_dir", "resume", "model", "labels", "labels_unit", "seed", "batch_size"),
+        *("dataset", "run_dir", "resume", "model", "labels", "labels_unit", "unlabelled", "seed", "batch_size"),
         *("pretraining_epochs", "learning_rate", "generator_loss", "finetuning_epochs", "finetuning_learning_rate"),
         *("patience", "baselines"),
     ],
+    "sweep": ["sweep", "dry_run"],
     "evaluate": ["run_dir", "dataset"],
     "classify": ["run_dir", "classifier", "captures", "output", "strict"],
     "report": ["runs", "output"],
@@ -92,6 +95,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     choice("model", "clgan", MODELS, "The paper's section 2.2 or 2.1, or a system compared with it.")
     number("labels", 1000, "How many training sessions show their label, in --labels_unit.", 0)
     choice("labels_unit", "total", LABEL_UNITS, "Unit of --labels.")
+    integer("unlabelled", 0, "Use at most so many unlabelled sessions, a uniform sample; 0 = all.", 0)
     integer("seed", 0, "Seed of the choice of labels, the weights, the noise and the order of batches.", 0, MAX_SEED)
     integer("batch_size", 256, "Rows of each kind (labelled, unlabelled, generated) in one step.", 2)
     integer("pretraining_epochs", 20, "Epochs of phase 1 over the unlabelled sessions; 0 leaves it out.", 0)
@@ -101,6 +105,9 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     number("finetuning_learning_rate", 1e-3, "Of the classifier's Adam in phase 2.", 0, 1)
     integer("patience", 25, "Phase 2 stops after so many epochs without a better validation accuracy.", 1)
     several("baselines", "", f"Also train and report on the same labels: {', '.join(BASELINES)}.")
+
+    string("sweep", "", "TOML file of cells to run, see clgan_tf/sweep.py; a killed sweep goes on where it was.")
+    boolean("dry_run", "List the cells with their estimated time and run nothing.")
 
     string("classifier", "", "Saved classifier; default: classifier.keras in --run_dir.")
     several("captures", "", "Capture files to classify, separated by commas.")
@@ -243,6 +250,7 @@ class TrainConfig:
     model: str
     labels: float
     labels_unit: str
+    unlabelled: int
     seed: int
     batch_size: int
     pretraining_epochs: int
@@ -268,6 +276,8 @@ class TrainConfig:
         for name in self.baselines:
             if name not in BASELINES:
                 raise ConfigError(f"--baselines takes {', '.join(BASELINES)}, not {name!r}.")
+        if self.model in ON_BYTES and "supervised" in self.baselines:
+            raise ConfigError(f"--model={self.model} has no network for the baseline `supervised`; leave that out.")
         run, data = self.run_dir.resolve(), self.dataset.resolve()
         if run == data or run in data.parents or data in run.parents:
             raise ConfigError(f"--run_dir={self.run_dir} and --dataset={self.dataset} must not lie in each other.")
@@ -283,6 +293,14 @@ class AuditConfig:
     def __post_init__(self) -> None:
         if self.output != "-" and Path(self.output).suffix != ".json":
             raise ConfigError(f"--output of an audit must end in .json, not {self.output!r}.")
+
+
+@dataclass(frozen=True)
+class SweepConfig:
+    """Settings of --mode=sweep."""
+
+    sweep: Path
+    dry_run: bool
 
 
 @dataclass(frozen=True)
@@ -350,6 +368,11 @@ def train_config(values: flags.FlagValues) -> TrainConfig:
 def audit_config(values: flags.FlagValues) -> AuditConfig:
     """Raises ConfigError where a flag that audit needs is missing."""
     return AuditConfig(_path(values, "dataset", "audit"), values.output)
+
+
+def sweep_config(values: flags.FlagValues) -> SweepConfig:
+    """Raises ConfigError where a flag that sweep needs is missing."""
+    return SweepConfig(_path(values, "sweep", "sweep"), values.dry_run)
 
 
 def evaluate_config(values: flags.FlagValues) -> EvaluateConfig:

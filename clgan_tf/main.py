@@ -54,6 +54,7 @@ SETTINGS: dict[str, Callable[[flags.FlagValues], Any]] = {
     "prepare": config.prepare_config,
     "audit": config.audit_config,
     "train": config.train_config,
+    "sweep": config.sweep_config,
     "evaluate": config.evaluate_config,
     "classify": config.classify_config,
     "report": config.report_config,

@@ -13,12 +13,13 @@ MAX_SHUFFLED_EXAMPLES = 500_000
 
 
 def adversarial(
-    dataset: Dataset, labelled: Examples, batch_size: int, seed: int, skip_steps: int = 0
+    dataset: Dataset, labelled: Examples, batch_size: int, seed: int, pool: Examples | None = None, skip_steps: int = 0
 ) -> tuple[tf.data.Dataset, int]:
     """Endless batches for phase 1, and the number of steps in an epoch over the unlabelled sessions.
 
     Args:
       labelled: the sessions that show their label; all other training sessions are unlabelled.
+      pool: the unlabelled sessions, where not all are to be used.
       batch_size: unlabelled rows a step; labelled rows too, but never more than there are.
       seed: with the step number it determines every batch.
       skip_steps: begin where a run that was stopped after so many steps would go on.
@@ -31,7 +32,7 @@ def adversarial(
       DataError: every training session shows its label.
     """
     sizes = dataset.description.sizes
-    num_unlabelled = sizes["train"] - len(labelled) + sizes["unlabelled"]
+    num_unlabelled = len(pool) if pool is not None else sizes["train"] - len(labelled) + sizes["unlabelled"]
     if not num_unlabelled:
         raise DataError(
             f"{dataset.directory}: no training session is left without its label; lower --labels, add captures to "
@@ -39,11 +40,8 @@ def adversarial(
         )
     rows = min(batch_size, len(labelled))
     labelled_stream = supervised(labelled, rows, seed)
-    unlabelled_stream = (
-        _shuffled(unlabelled(dataset, labelled.sessions), num_unlabelled, seed + 1)
-        .repeat()
-        .batch(batch_size, drop_remainder=True)
-    )
+    images = unlabelled(dataset, labelled.sessions) if pool is None else _images(pool)
+    unlabelled_stream = _shuffled(images, num_unlabelled, seed + 1).repeat().batch(batch_size, drop_remainder=True)
 
     def join(pair: tuple[tf.Tensor, tf.Tensor], images: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"labelled": pair[0], "labels": pair[1], "unlabelled": images}
@@ -90,6 +88,10 @@ def unlabelled(dataset: Dataset, labelled_sessions: np.ndarray) -> tf.data.Datas
     )
     sizes = dataset.description.sizes
     return stream.cache() if sizes["train"] + sizes["unlabelled"] <= MAX_CACHED_EXAMPLES else stream
+
+
+def _images(examples: Examples) -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensor_slices(examples.images)
 
 
 def _shuffled(stream: tf.data.Dataset, count: int, seed: int) -> tf.data.Dataset:

@@ -130,6 +130,14 @@ def choose_labelled(
     return chosen
 
 
+def sample(sessions: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Marks a uniform sample of `count` sessions, bool [n]; for one seed, smaller samples lie inside larger ones."""
+    keys = [hashlib.sha256(f"unlabelled/{seed}/{session}".encode()).hexdigest() for session in sessions]
+    chosen = np.zeros(len(sessions), bool)
+    chosen[np.argsort(keys, kind="stable")[:count]] = True
+    return chosen
+
+
 def split_captures(
     captures: dict[int, list[str]], test_fraction: float, validation_fraction: float, seed: int
 ) -> tuple[dict[str, str], list[int]]:

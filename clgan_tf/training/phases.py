@@ -42,11 +42,18 @@ def build_network(config: TrainConfig, num_classes: int) -> keras.Model:
 
 
 def pretrain(
-    model: CLGAN, config: TrainConfig, dataset: Dataset, labelled: Examples, validation: Examples, run: RunDirectory
+    model: CLGAN,
+    config: TrainConfig,
+    dataset: Dataset,
+    labelled: Examples,
+    pool: Examples | None,
+    validation: Examples,
+    run: RunDirectory,
 ) -> None:
-    """Phase 1. Continues from the run's saved state; saves both networks' weights at its end.
+    """Phase 1, on the labelled sessions and all others, or those of `pool`.
 
-    Where those weights are there and the state is not, phase 1 is over and they are loaded.
+    Continues from the run's saved state; saves both networks' weights at its end. Where those weights are there and
+    the state is not, phase 1 is over and they are loaded.
     """
     if not run.state.exists() and run.generator_weights.exists() and run.discriminator_weights.exists():
         load_weights(model.generator, run.generator_weights)
@@ -54,8 +61,8 @@ def pretrain(
         return
     done = checkpoint.restore(run.state, model) if run.state.exists() else 0
     callbacks.forget_epochs_after(run.metrics_log, "pretraining", done)
-    _, steps = pipeline.adversarial(dataset, labelled, config.batch_size, config.seed)
-    batches, _ = pipeline.adversarial(dataset, labelled, config.batch_size, config.seed, skip_steps=done * steps)
+    _, steps = pipeline.adversarial(dataset, labelled, config.batch_size, config.seed, pool)
+    batches, _ = pipeline.adversarial(dataset, labelled, config.batch_size, config.seed, pool, done * steps)
     rows = min(config.batch_size, len(labelled)) + 2 * config.batch_size
     # Examples lie class by class: evenly spaced rows show as many classes as there is room for.
     real = labelled.images[np.linspace(0, len(labelled) - 1, IMAGES_SHOWN).astype(int)]

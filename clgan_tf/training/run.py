@@ -13,7 +13,7 @@ import tensorflow as tf
 from clgan_tf.config import TrainConfig
 from clgan_tf.data.dataset import Dataset
 from clgan_tf.data.examples import Examples
-from clgan_tf.data.splits import choose_labelled
+from clgan_tf.data.splits import choose_labelled, sample
 from clgan_tf.errors import DataError
 from clgan_tf.files import read_json, write_json, written_aside
 from clgan_tf.models import SUPERVISED, on_bytes
@@ -49,6 +49,8 @@ def train(config: TrainConfig, dataset: Dataset, flagfile_text: str) -> Trained:
     # Nobody with few labels has more of them to spare for validation.
     budget = min(len(labelled), len(validation))
     validation = _choose(validation, budget, "total", config.seed, class_names)
+    hidden = len(train_split) - len(labelled) + dataset.description.sizes["unlabelled"]
+    pool = _pool(config, dataset, train_split, labelled) if 0 < config.unlabelled < hidden else None
     facts: dict[str, Any] = {
         "data": dataset.description.facts(),
         "labels": {
@@ -56,7 +58,7 @@ def train(config: TrainConfig, dataset: Dataset, flagfile_text: str) -> Trained:
             "unit": config.labels_unit,
             "count": len(labelled),
             "validation": len(validation),
-            "unlabelled": len(train_split) - len(labelled) + dataset.description.sizes["unlabelled"],
+            "unlabelled": hidden if pool is None else len(pool),
             "fingerprint": hashlib.sha256("\n".join(sorted(labelled.sessions)).encode()).hexdigest(),
         },
     }
@@ -65,17 +67,11 @@ def train(config: TrainConfig, dataset: Dataset, flagfile_text: str) -> Trained:
         raise DataError(f"{dataset.directory} is not the data set of {run.path}; give the run's own or start anew.")
     write_json(run.data, facts)
 
-    has_phase_1 = config.pretraining_epochs > 0 and config.model not in SUPERVISED
-    if has_phase_1:
-        model = phases.build_model(config, len(class_names))
-        phases.pretrain(model, config, dataset, labelled, validation, run)
-        network = model.discriminator
+    if config.model in on_bytes.BUILDERS:
+        known = OnBytes(config.model, config.seed).fit(labelled.images, labelled.labels)
+        systems: dict[str, Predict] = {config.model: known.predict}
     else:
-        callbacks.forget_epochs_after(run.metrics_log, "pretraining", 0)
-        network = phases.build_network(config, len(class_names))
-    logits_model = phases.finetune(network, config, labelled, validation, run)
-    _save_classifier(run, logits_model, dataset)
-    systems: dict[str, Predict] = {config.model: _predictor(logits_model)}
+        systems = {config.model: _network(config, dataset, labelled, validation, pool, run)}
     if "supervised" in config.baselines:
         fresh = phases.build_network(config, len(class_names))
         systems["supervised"] = _predictor(phases.finetune(fresh, config, labelled, validation, run, "supervised"))
@@ -91,8 +87,37 @@ def train(config: TrainConfig, dataset: Dataset, flagfile_text: str) -> Trained:
     return Trained(run, systems, facts)
 
 
+def _network(
+    config: TrainConfig,
+    dataset: Dataset,
+    labelled: Examples,
+    validation: Examples,
+    pool: Examples | None,
+    run: RunDirectory,
+) -> Predict:
+    """Phases 1 and 2 of a network; saves its classifier."""
+    has_phase_1 = config.pretraining_epochs > 0 and config.model not in SUPERVISED
+    if has_phase_1:
+        model = phases.build_model(config, len(dataset.description.class_names))
+        phases.pretrain(model, config, dataset, labelled, pool, validation, run)
+        network = model.discriminator
+    else:
+        callbacks.forget_epochs_after(run.metrics_log, "pretraining", 0)
+        network = phases.build_network(config, len(dataset.description.class_names))
+    logits_model = phases.finetune(network, config, labelled, validation, run)
+    _save_classifier(run, logits_model, dataset)
+    return _predictor(logits_model)
+
+
 def _choose(examples: Examples, budget: float, unit: str, seed: int, class_names: list[str]) -> Examples:
     return examples[choose_labelled(examples.sessions, examples.labels, budget, unit, seed, class_names)]
+
+
+def _pool(config: TrainConfig, dataset: Dataset, train_split: Examples, labelled: Examples) -> Examples:
+    """A uniform sample of the unlabelled sessions, the same for a seed; smaller ones lie inside larger ones."""
+    hidden = train_split[~np.isin(train_split.sessions, labelled.sessions)]
+    whole = Examples.concatenate([hidden, dataset.read("unlabelled")])
+    return whole[sample(whole.sessions, config.unlabelled, config.seed)]
 
 
 def _predictor(logits_model: keras.Model) -> Predict:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from clgan_tf import config, models
+from clgan_tf.models import on_bytes
 from clgan_tf.models.autoencoder import build_decoder, build_encoder
 from clgan_tf.models.cnn_lstm import build_cnn_lstm
 from clgan_tf.models.convolutional_gans import (
@@ -126,7 +127,8 @@ def test_the_generators_range_and_input():
 
 
 def test_every_registered_name_builds_and_no_other():
-    assert models.NAMES == config.MODELS
+    assert models.NAMES == config.NETWORKS
+    assert tuple(on_bytes.BUILDERS) == config.ON_BYTES
     for name in models.NAMES:
         model = models.build(name, num_classes=5)
         network = model if name in models.SUPERVISED else model.discriminator

@@ -1,0 +1,156 @@
+"""A sweep: many runs from one TOML file, each in its own run directory, their results in one file.
+
+The file names data sets and grids of cells:
+
+    directory = "runs/sweeps/table3"      # of run directories and results.jsonl
+    flags = ["--batch_size=64"]           # for every cell
+
+    [data.l7]                             # one for each representation or data set
+    flags = ["--source=$CLGAN_DATA/ustc_tfc2016", "--source_kind=ustc_tfc2016", "--representation=l7"]
+
+    [[cells]]                             # the product of all lists
+    data = ["l7"]
+    models = ["clgan", "random_forest"]
+    labels = [100, 1000]
+    unlabelled = [8000]                   # optional; 0 = all
+    seeds = [0, 1, 2]
+    flags = ["--labels_unit=total"]       # optional
+
+A data set is prepared once, in DIRECTORY/data/NAME, and shared; labelled subsets are nested for a seed.
+"""
+
+import itertools
+import json
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from absl import flags as absl_flags
+
+from clgan_tf import config
+from clgan_tf.errors import ConfigError
+from clgan_tf.files import written_aside
+from clgan_tf.run_directory import RunDirectory, read_metrics
+
+RESULTS = "results.jsonl"
+KEYS = {"directory": str, "flags": list, "data": dict, "cells": list}
+AXES = ("data", "models", "labels", "unlabelled", "seeds")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run: where it stands in the grid, its settings and its source."""
+
+    data: str
+    model: str
+    labels: float
+    unlabelled: int
+    seed: int
+    settings: config.TrainConfig
+    source: config.PrepareConfig
+    flagfile_text: str
+
+    @property
+    def run(self) -> RunDirectory:
+        """The cell's run directory."""
+        return RunDirectory(self.settings.run_dir)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether its results are there."""
+        return self.run.metrics.exists()
+
+    def row(self) -> dict[str, Any]:
+        """The cell's line of results.jsonl: its place in the grid, then its run's metrics."""
+        place = {name: getattr(self, name) for name in ("data", "model", "labels", "unlabelled", "seed")}
+        return {"cell": place, **read_metrics(self.run.metrics)}
+
+
+def read_sweep(path: Path) -> tuple[Path, list[Cell]]:
+    """The sweep's directory and its cells, in the file's order; every flag is checked before anything runs.
+
+    Raises:
+      ConfigError: the file is missing or no TOML, or a key or flag in it is wrong.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"--sweep={path}: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--sweep={path} is no TOML: {error}.") from error
+    for key, kind in KEYS.items():
+        if not isinstance(values.setdefault(key, [] if key == "flags" else None), kind):
+            raise ConfigError(f"--sweep={path}: {key} is missing or no {kind.__name__}.")
+    directory = Path(values["directory"])
+    cells = []
+    for grid in values["cells"]:
+        if unknown := set(grid) - {*AXES, "flags"}:
+            raise ConfigError(f"--sweep={path}: cells know no {', '.join(sorted(unknown))}.")
+        lists = [grid.get(axis, [0] if axis == "unlabelled" else None) for axis in AXES]
+        for axis, choices in zip(AXES, lists, strict=True):
+            if not isinstance(choices, list) or not choices:
+                raise ConfigError(f"--sweep={path}: every [[cells]] needs a list {axis}.")
+        for place in itertools.product(*lists):
+            if place[0] not in values["data"]:
+                raise ConfigError(f"--sweep={path}: there is no [data.{place[0]}].")
+            given = [*values["flags"], *values["data"][place[0]].get("flags", []), *grid.get("flags", [])]
+            cells.append(_cell(path, directory, place, given))
+    names = [cell.settings.run_dir for cell in cells]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"--sweep={path}: two cells are the same.")
+    return directory, cells
+
+
+def _cell(path: Path, directory: Path, place: tuple[Any, ...], given: list[str]) -> Cell:
+    data, model, labels, unlabelled, seed = place
+    run_dir = directory / data / f"{model}_{labels:g}_{unlabelled or 'all'}_seed{seed}"
+    arguments = [
+        *given,
+        *(f"--model={model}", f"--labels={labels}", f"--unlabelled={unlabelled}", f"--seed={seed}"),
+        *(f"--dataset={directory / 'data' / data}", f"--run_dir={run_dir}"),
+    ]
+    if RunDirectory(run_dir).flagfile.exists():  # It was begun: go on.
+        arguments.append("--resume")
+    values = absl_flags.FlagValues()
+    config.define_flags(values)
+    try:
+        if rest := config.parse(values, arguments):
+            raise ConfigError(f"{rest[0]} is no flag")
+        settings, source = config.train_config(values), config.prepare_config(values)
+    except ConfigError as error:
+        raise ConfigError(f"--sweep={path}, {run_dir.name}: {error}") from error
+    text = config.resolved_flagfile(run_dir, values)
+    return Cell(data, model, labels, unlabelled, seed, settings, source, text)
+
+
+def write_results(directory: Path, cells: list[Cell]) -> None:
+    """Writes results.jsonl anew: one line for every finished cell, in the sweep's order."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with written_aside(directory / RESULTS) as aside:
+        lines = [json.dumps(cell.row()) + "\n" for cell in cells if cell.is_finished]
+        aside.write_text("".join(lines), encoding="utf-8")
+
+
+def plan(cells: list[Cell]) -> str:
+    """A line for each cell, and the time the rest will take as far as finished cells of the same system tell."""
+    known: dict[tuple[str, str], list[float]] = {}
+    for cell in cells:
+        if cell.is_finished:
+            known.setdefault((cell.data, cell.model), []).append(read_metrics(cell.run.metrics)["seconds"])
+    lines, left, unknown = [], 0.0, 0
+    for cell in cells:
+        seconds = known.get((cell.data, cell.model))
+        if cell.is_finished:
+            state = "finished"
+        elif seconds:
+            state = f"about {np.mean(seconds) / 60:.1f} minutes"
+            left += float(np.mean(seconds))
+        else:
+            state = "time unknown: no cell of this system has run"
+            unknown += 1
+        lines.append(f"{cell.settings.run_dir}: {state}")
+    finished = sum(cell.is_finished for cell in cells)
+    summary = f"{len(cells)} cells, {finished} finished; the rest takes about {left / 60:.0f} minutes"
+    return "\n".join([*lines, summary + (f" and {unknown} cells of unknown time." if unknown else ".")])

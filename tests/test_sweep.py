@@ -1,0 +1,95 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from clgan_tf import commands, sweep
+from clgan_tf.errors import ConfigError
+from clgan_tf.main import main
+
+FLAGS = ["--batch_size=32", "--pretraining_epochs=1", "--finetuning_epochs=1", "--labels_unit=per_class"]
+
+
+def write(folder: Path, demo_corpus: Path, **changes) -> Path:
+    cells = {"data": ["demo"], "models": ["random_forest", "clgan"], "labels": [2, 3], "seeds": [0]} | changes
+    lines = [f"directory = {json.dumps(str(folder / 'sweep'))}", f"flags = {json.dumps(FLAGS)}"]
+    lines += ["[data.demo]", f"flags = {json.dumps([f'--source={demo_corpus}', '--test_fraction=0.3'])}"]
+    lines += ["[[cells]]", *(f"{name} = {json.dumps(value)}" for name, value in cells.items())]
+    path = folder / "sweep.toml"
+    path.write_text("\n".join(lines))
+    return path
+
+
+def results(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "sweep/results.jsonl").read_text().splitlines()]
+
+
+def test_a_sweep_runs_every_cell_goes_on_where_it_was_killed_and_does_nothing_twice(
+    tmp_path, demo_corpus, capsys, monkeypatch
+):
+    flags = ["--mode=sweep", f"--sweep={write(tmp_path, demo_corpus, unlabelled=[100])}"]
+    assert main([*flags, "--dry_run"]) == 0
+    assert "4 cells, 0 finished; the rest takes about 0 minutes and 4 cells of unknown time." in capsys.readouterr().out
+    assert not (tmp_path / "sweep").exists()
+
+    whole, count = commands.train, []
+
+    def killed(*arguments):
+        count.append(arguments)
+        if len(count) == 3:
+            raise KeyboardInterrupt
+        return whole(*arguments)
+
+    monkeypatch.setattr(commands, "train", killed)
+    assert main(flags) == 130
+    assert [row["cell"]["model"] for row in results(tmp_path)] == ["random_forest", "random_forest"]
+    monkeypatch.setattr(commands, "train", whole)
+    assert main(flags) == 0
+    rows = results(tmp_path)
+    assert [(row["cell"]["model"], row["cell"]["labels"]) for row in rows] == [
+        ("random_forest", 2), ("random_forest", 3), ("clgan", 2), ("clgan", 3),
+    ]  # fmt: skip
+    assert [row["labels"]["count"] for row in rows] == [24, 36, 24, 36]
+    assert {row["labels"]["unlabelled"] for row in rows} == {100}
+    assert len({row["data"]["fingerprint"] for row in rows}) == 1
+    assert [row["labels"]["fingerprint"] for row in rows[:2]] == [row["labels"]["fingerprint"] for row in rows[2:]]
+    before = (tmp_path / "sweep/results.jsonl").read_bytes()
+
+    def never(*_arguments):
+        raise AssertionError("a finished cell was run again")
+
+    monkeypatch.setattr(commands, "train", never)
+    assert main(flags) == 0
+    assert (tmp_path / "sweep/results.jsonl").read_bytes() == before
+    capsys.readouterr()
+    assert main([*flags, "--dry_run"]) == 0
+    assert "4 cells, 4 finished; the rest takes about 0 minutes." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"models": ["clgam"]}, "--model takes clgan"),
+        ({"data": ["other"]}, "there is no [data.other]"),
+        ({"seeds": []}, "needs a list seeds"),
+        ({"labels": [2, 2]}, "two cells are the same"),
+        ({"epochs": [3]}, "cells know no epochs"),
+        ({"flags": ["--lables=3"]}, "labels"),
+        ({"flags": ["lables"]}, "lables is no flag"),
+    ],
+)
+def test_every_cell_is_checked_before_any_runs(tmp_path, demo_corpus, changes, words):
+    path = write(tmp_path, demo_corpus, **changes)
+    with pytest.raises(ConfigError) as error:
+        sweep.read_sweep(path)
+    assert words in str(error.value)
+    assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize(("text", "words"), [("a = [", "is no TOML"), ("flags = []", "directory is missing")])
+def test_a_file_that_is_no_sweep(tmp_path, text, words, capsys):
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    assert main(["--mode=sweep", f"--sweep={path}"]) == 2
+    assert words in capsys.readouterr().err
+    assert main(["--mode=sweep", "--sweep=/none.toml"]) == 2

@@ -56,7 +56,10 @@ def test_help_groups_every_flag_by_mode(capsys):
         (["--mode=prepare", "--source=$NOT_SET_ANYWHERE/x", "--dataset=d"], "environment variable that is not set"),
         (["--dataset=d", "--run_dir=r", "--labels=0.5"], "--labels must be a whole number"),
         (["--dataset=d", "--run_dir=r", "--labels=3", "--labels_unit=fraction"], "--labels must lie in (0, 1]"),
-        (["--dataset=d", "--run_dir=r", "--baselines=svm"], "--baselines takes supervised, random_forest, extra_trees, nearest_neighbour, not 'svm'"),
+        (
+            ["--dataset=d", "--run_dir=r", "--baselines=svm"],
+            "--baselines takes supervised, random_forest, extra_trees, nearest_neighbour, not 'svm'",
+        ),
         (["--dataset=d", "--run_dir=r", "--learning_rate=0"], "--learning_rate must be above 0"),
         (["--dataset=d", "--run_dir=d/run"], "must not lie in each other"),
         (["--dataset=d", "--run_dir=r", "--labels=nan"], "--labels must be a number"),

@@ -72,22 +72,26 @@ class Sessions:
         return (*b, *a) if self.initiator[row] else (*a, *b)
 
     def identifiers(self) -> np.ndarray:
-        """Who no two rows are: str [n].
+        """Who no two rows of a capture are: str [n].
 
         A session's is the SHA-256 (first 16 bytes, hexadecimal) of key and first time. A flow's names the session
-        it belongs to, by the undirected key and the first time of its earlier flow, then "#" and its direction.
+        it belongs to, by the undirected key and the first time of its earliest flow, then "#" and its direction.
+        Where rules end sessions, rows may have one name: the second gets "#2" behind it, and so on.
         """
         if self.unit == "session":
-            return np.array(
-                [_digest(key, time) for key, time in zip(self.key, self.first_time, strict=True)], dtype=object
-            )
-        undirected = [(int(row), *_undirected(key)) for row, key in zip(self.capture, self.key, strict=True)]
-        first: dict[tuple[int, bytes], float] = {}
-        for (row, key, _), time in zip(undirected, self.first_time, strict=True):
-            first[row, key] = min(time, first.get((row, key), np.inf))
-        return np.array(
-            [f"{_digest(key, first[row, key])}#{direction}" for row, key, direction in undirected], dtype=object
-        )
+            names = [_digest(key, time) for key, time in zip(self.key, self.first_time, strict=True)]
+        else:
+            undirected = [(int(row), *_undirected(key)) for row, key in zip(self.capture, self.key, strict=True)]
+            first: dict[tuple[int, bytes], float] = {}
+            for (row, key, _), time in zip(undirected, self.first_time, strict=True):
+                first[row, key] = min(time, first.get((row, key), np.inf))
+            names = [f"{_digest(key, first[row, key])}#{direction}" for row, key, direction in undirected]
+        seen: Counter[tuple[int, str]] = Counter()
+        for place, (capture, name) in enumerate(zip(self.capture.tolist(), names, strict=True)):
+            seen[capture, name] += 1
+            if seen[capture, name] > 1:
+                names[place] = f"{name}#{seen[capture, name]}"
+        return np.array(names, dtype=object)
 
 
 def _digest(key: np.void | bytes, time: float) -> str:

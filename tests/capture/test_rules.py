@@ -167,3 +167,14 @@ def test_a_reused_row_holds_nothing_of_its_former_session(tmp_path: Path, monkey
     found = capture.load(path, "l7", rules=SessionRules(idle_timeout=5))
     assert [row[3] for row in rows(found)] == [b"long payload", b"s", b"s", b"s", b"s", b"t"]
     assert not found.images.reshape(len(found), -1)[1:, 1:].any()
+
+
+@pytest.mark.parametrize("unit", ["session", "flow"])
+def test_parts_of_one_session_have_names_of_their_own_and_stay_together(tmp_path, unit):
+    packets = [Packet(0, 1, number % 2 == 1, RST if number % 4 == 3 else SYN, b"x") for number in range(12)]
+    rules = SessionRules(tcp_close=True)
+    found = capture.load(p.write(tmp_path / "a.pcap", pcap_of(packets)), unit=unit, rules=rules)
+    names = found.identifiers().tolist()
+    assert len(found) > 2
+    assert len(set(names)) == len(names)
+    assert len({name.partition("#")[0] for name in names}) == 1

@@ -53,9 +53,10 @@ def in_order(jobs: Sequence[Job], workers: int, progress: Progress) -> Iterator[
         return
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="clgan_tf_", dir=_scratch())))
-        team = [_Worker(number, folder) for number in range(min(workers, len(jobs)))]
-        for worker in team:
-            stack.callback(worker.stop)
+        team: list[_Worker] = []
+        stack.callback(_stop, team)
+        for number in range(min(workers, len(jobs))):
+            team.append(_Worker(number, folder))
         yield from _collect(jobs, team, progress)
 
 
@@ -140,11 +141,14 @@ class _Worker:
                 f"A process that read captures ended with status {self.process.exitcode}; is there enough memory?"
             ) from error
 
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.join()
-        _OUR_ENDS.remove(self.pipe)
-        self.pipe.close()
+
+def _stop(team: list[_Worker]) -> None:
+    for worker in team:
+        worker.process.terminate()
+    for worker in team:
+        worker.process.join()
+        _OUR_ENDS.remove(worker.pipe)
+        worker.pipe.close()
 
 
 def _work(pipe: Any, folder: Path) -> None:

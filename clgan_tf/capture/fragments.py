@@ -55,6 +55,11 @@ class _Datagram:
             self.head, self.first = frame[: fragment.data], fragment
         return True
 
+    @property
+    def held(self) -> int:
+        """Bytes in memory."""
+        return self.size + len(self.head)
+
     def whole(self) -> Reassembled | None:
         if self.first is None or self.size != self.total:
             return None
@@ -85,16 +90,16 @@ class Reassembler:
         """Takes a fragment in; returns the datagram if it is whole now. `packets`: of how many the frame is made."""
         self._forget_until(time_ns - LIFETIME_NS)
         datagram = self._datagrams.setdefault(fragment.identity, _Datagram(time_ns))
-        held = datagram.size
+        held = datagram.held
         datagram.packets += packets
         if not datagram.add(fragment, frame):
             self._give_up(fragment.identity, OVERLAPPING_FRAGMENTS, held)
             return None
-        self._held += datagram.size - held
+        self._held += datagram.held - held
         whole = datagram.whole()
         if whole:
             del self._datagrams[fragment.identity]
-            self._held -= datagram.size
+            self._held -= datagram.held
         while len(self._datagrams) > MOST_DATAGRAMS or self._held > MOST_BYTES:
             self._give_up(next(iter(self._datagrams)), INCOMPLETE_FRAGMENTS)
         return whole
@@ -113,5 +118,5 @@ class Reassembler:
 
     def _give_up(self, identity: bytes, reason: str, held: int | None = None) -> None:
         datagram = self._datagrams.pop(identity)
-        self._held -= datagram.size if held is None else held
+        self._held -= datagram.held if held is None else held
         self.drops[reason] += datagram.packets

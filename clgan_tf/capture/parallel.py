@@ -65,9 +65,8 @@ def _collect(jobs: Sequence[Job], team: "list[_Worker]", progress: Progress) -> 
     todo = iter(range(len(jobs)))
     for worker in team:
         worker.start(next(todo), jobs)
-    turn = 0
+    turn, held = 0, 0  # held: sessions that wait, of any capture
     while turn < len(jobs):
-        held = sum(len(part) for outcome in waiting[turn + 1 :] for part in outcome.parts)
         heard = {
             worker.pipe: worker
             for worker in team
@@ -80,7 +79,9 @@ def _collect(jobs: Sequence[Job], team: "list[_Worker]", progress: Progress) -> 
             if kind == "progress":
                 progress(*content)
             elif kind == "part":
-                waiting[worker.job].parts.append(_unpacked(*content))
+                part = _unpacked(*content)
+                waiting[worker.job].parts.append(part)
+                held += len(part)
             else:
                 waiting[worker.job].is_done = True
                 waiting[worker.job].error = content[0]
@@ -91,7 +92,9 @@ def _collect(jobs: Sequence[Job], team: "list[_Worker]", progress: Progress) -> 
         while turn < len(jobs):
             outcome = waiting[turn]
             while outcome.parts:
-                yield outcome.parts.popleft()
+                part = outcome.parts.popleft()
+                held -= len(part)
+                yield part
             if outcome.error:
                 raise outcome.error
             if not outcome.is_done:
@@ -130,16 +133,22 @@ class _Worker:
 
     def start(self, job: int, jobs: Sequence[Job]) -> None:
         self.job = job
-        self.pipe.send(jobs[job])
+        try:
+            self.pipe.send(jobs[job])
+        except OSError as error:
+            raise self._ended() from error
 
     def receive(self) -> tuple[Any, ...]:
         try:
             return self.pipe.recv()
         except (EOFError, OSError) as error:
-            self.process.join(timeout=5)
-            raise CaptureError(
-                f"A process that read captures ended with status {self.process.exitcode}; is there enough memory?"
-            ) from error
+            raise self._ended() from error
+
+    def _ended(self) -> CaptureError:
+        self.process.join(timeout=5)
+        return CaptureError(
+            f"A process that read captures ended with status {self.process.exitcode}; is there enough memory?"
+        )
 
 
 def _stop(team: list[_Worker]) -> None:
@@ -162,6 +171,7 @@ def _work(pipe: Any, folder: Path) -> None:
         while True:
             job = pipe.recv()
             pipe.send(("end", _run(job, pipe, names)))
+    shutil.rmtree(folder.parent, ignore_errors=True)  # The first process was killed and could not.
 
 
 def _run(job: Job, pipe: Any, names: Iterator[Path]) -> UserError | None:
@@ -204,6 +214,8 @@ def _unpacked(rest: bytes, sizes: list[int], path: Path | None) -> Any:
 
 
 def _scratch() -> str | None:
-    """Memory, where there is a folder of it with room, or else the usual place."""
+    """TMPDIR if it is set; memory, where there is a folder of it with room; or else the usual place."""
     shared = "/dev/shm"
-    return shared if Path(shared).is_dir() and shutil.disk_usage(shared).free > ROOM_IN_MEMORY else None
+    if "TMPDIR" in os.environ or not Path(shared).is_dir() or shutil.disk_usage(shared).free < ROOM_IN_MEMORY:
+        return None
+    return shared

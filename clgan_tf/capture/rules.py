@@ -1,11 +1,11 @@
 """What makes packets one session, beyond the 5-tuple."""
 
-import math
 from dataclasses import dataclass
 
 from clgan_tf.errors import ConfigError
 
 TUNNELS = ("outer", "inner")
+LONGEST = 1_000_000_000  # seconds: 31 years
 
 
 @dataclass(frozen=True)
@@ -33,5 +33,5 @@ class SessionRules:
             raise ConfigError(f"There is no tunnels={self.tunnels!r}; choose one of {', '.join(TUNNELS)}.")
         for name in ("idle_timeout", "active_timeout"):
             seconds = getattr(self, name)
-            if not (math.isfinite(seconds) and seconds >= 0):
-                raise ConfigError(f"{name} must be a number of seconds from 0, not {seconds!r}.")
+            if not isinstance(seconds, int | float) or not 0 <= seconds <= LONGEST:
+                raise ConfigError(f"{name} must be a number of seconds from 0 to {LONGEST:,}, not {seconds!r}.")

@@ -24,6 +24,7 @@ KEY_DTYPE = np.dtype(
 
 MOST_LIVE_SESSIONS = 1 << 19  # 0.6 GB with their keys
 ROWS_AT_FIRST = 256
+LATEST_TIME = np.iinfo(np.int64).max
 INTERVAL = 1 << 16  # segments between two looks at what can leave: counted, so that chunk sizes change nothing
 MOVED_AT_ONCE = 4096  # rows; they stay in a processor's cache
 LEAVE_EARLY = MOST_LIVE_SESSIONS // 8  # so many, if the room runs out
@@ -90,6 +91,7 @@ class SessionTable:
         self._numbers = np.zeros((ROWS_AT_FIRST, len(_NUMBERS)), np.int64)
         self._top = 0  # rows from here on were never used
         self._free = np.zeros(0, np.int64)  # rows below it that were given back
+        self._lowest_time = LATEST_TIME  # of the segments since sessions last left
         self._ended: list[int] = []  # sessions that a rule has ended
 
     def add(self, block: Block, segments: Segments) -> Iterator[Batch]:
@@ -158,6 +160,7 @@ class SessionTable:
         return keys, swapped
 
     def _add(self, block: Block, packets: _Packets) -> None:
+        self._lowest_time = min(self._lowest_time, int(packets.time_ns.min()))
         slots = self._find(packets)
         if self.rules.idle_timeout or self.rules.active_timeout or self.rules.tcp_close:
             self._divide(slots, packets)
@@ -293,7 +296,8 @@ class SessionTable:
         leaving[self._ended] = True
         self._ended = []
         if self.rules.idle_timeout:
-            now = numbers[numbers[:, _RECENT].argmax(), _PREVIOUS]
+            # Time may jump: only what is idle as seen from every recent packet leaves.
+            now, self._lowest_time = self._lowest_time, LATEST_TIME
             leaving |= (numbers[:, _PACKETS] > 0) & (now - numbers[:, _PREVIOUS] > self.rules.idle_timeout * 1e9)
         if leaving.any():
             yield self._take(np.flatnonzero(leaving))

@@ -18,7 +18,7 @@ from clgan_tf.capture.reasons import NO_PAYLOAD
 from clgan_tf.capture.representation import REPRESENTATIONS
 from clgan_tf.capture.rules import SessionRules
 from clgan_tf.capture.session_table import MOST_LIVE_SESSIONS, Batch, SessionTable
-from clgan_tf.capture.sources import find
+from clgan_tf.capture.sources import STANDARD_INPUT, find
 from clgan_tf.errors import CaptureError, ConfigError
 
 UNITS = ("session", "flow")
@@ -141,8 +141,8 @@ def stream(
       strict: raise at damage inside a capture, or where a capture has no TCP or UDP; otherwise keep what
         came before it, with a warning.
       progress: called with (packets, bytes) read since the last call.
-      workers: processes that read captures at the same time. They are spawned: a script that passes more
-        than 1 must guard its entry with `if __name__ == "__main__"`.
+      workers: processes that read captures at the same time. Where TensorFlow is loaded they are spawned: a script
+        that passes more than 1 must guard its entry with `if __name__ == "__main__"`. Standard input needs 1.
 
     Raises:
       CaptureError: a file is missing or is no capture; no capture has a TCP or UDP session; strict, see there.
@@ -154,14 +154,16 @@ def stream(
     if unit not in UNITS:
         raise ConfigError(f"There is no unit {unit!r}; choose one of {', '.join(UNITS)}.")
     found = find([paths] if isinstance(paths, str | Path) else list(paths))
+    if STANDARD_INPUT in found:  # Another process would not have it.
+        workers = 1
     jobs = [partial(_read, path, index, representation, unit, rules, strict) for index, path in enumerate(found)]
-    count, warnings = 0, []
+    sessions, warnings = 0, []
     for part in in_order(jobs, workers, progress or _ignore):
         part.paths = found
-        count += len(part)
+        sessions += len(part) + part.drops.get(NO_PAYLOAD, 0)
         warnings += part.warnings
         yield part
-    if not count and warnings:
+    if not sessions and warnings:
         raise CaptureError(warnings[0])
 
 

@@ -56,6 +56,24 @@ class _XzFile(io.RawIOBase):
                 return len(found)
 
 
+class _Rejoined(io.RawIOBase):
+    """A file whose first bytes were read."""
+
+    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+        super().__init__()
+        self._head, self._rest = head, rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, target: Any) -> int:
+        if not self._head:
+            return self._rest.readinto(target)  # type: ignore[attr-defined]
+        found, self._head = self._head[: len(target)], self._head[len(target) :]
+        target[: len(found)] = found
+        return len(found)
+
+
 COMPRESSIONS: dict[bytes, Callable[[BinaryIO], Any]] = {  # by magic bytes: RFC 1952, RFC 8878, the xz file format
     b"\x1f\x8b": gzip.open,
     b"\x28\xb5\x2f\xfd": zstd.open,
@@ -74,6 +92,9 @@ def opened(path: str) -> Iterator[tuple[BinaryIO, BinaryIO]]:
     """Yields the capture's bytes, decompressed, and the raw file, whose position tells the progress."""
     with nullcontext(sys.stdin.buffer) if path == STANDARD_INPUT else open(path, "rb") as raw:
         head = raw.peek(6)[:6]  # type: ignore[union-attr]
+        if len(head) < 6:  # A pipe gives what it has.
+            head = raw.read(6)
+            raw = io.BufferedReader(_Rejoined(head, raw))  # type: ignore[arg-type]
         for magic, unpack in COMPRESSIONS.items():
             if head.startswith(magic):
                 with unpack(raw) as file:
@@ -102,7 +123,7 @@ def find(paths: Sequence[str | Path]) -> list[str]:
             matches = sorted(glob.glob(path, recursive=True))
             if not matches:
                 raise CaptureError(f"{path}: no file matches; correct the pattern.")
-            found += matches
+            found += find(matches)
         else:
             found.append(path)
     return found

@@ -26,7 +26,9 @@ def record_starts(buffer: bytearray, begin: int, stop: int, order: str, most: in
     limits = np.array([*guesses[1:], stop])
     going = np.ones(len(at), bool)
     places, accepted = [], []
-    while going.any():
+    for _ in range(SEGMENT // RECORD_HEADER):  # no honest chain is longer, and memory is bounded
+        if not going.any():
+            break
         captured = gather(buffer, np.minimum(at, stop) + 8, order + "u4").astype(np.int64)
         following = at + RECORD_HEADER + captured
         going = (at < limits) & (captured <= most) & (following <= stop)

@@ -120,3 +120,14 @@ def test_any_fragments_are_used_or_counted(rows):
     reassembler.finish()
     assert used + sum(reassembler.drops.values()) == len(rows)
     assert reassembler._held == 0
+
+
+def test_what_comes_before_the_data_counts_as_held(monkeypatch):
+    monkeypatch.setattr(fragments, "MOST_BYTES", 10_000)
+    reassembler = Reassembler()
+    for identity in range(5):
+        fragment = Fragment(bytes([identity]), 0, True, 17, 0, 4000, 4008, 9)
+        reassembler.add(fragment, bytes(4008), 0)
+    assert len(reassembler._datagrams) == 2
+    reassembler.finish()
+    assert reassembler._held == 0

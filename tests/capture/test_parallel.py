@@ -112,3 +112,45 @@ def test_how_many_processes_are_worth_it(paths, monkeypatch):
     assert parallel.workers_for(names) == 4
     assert parallel.workers_for(names[:2]) == 2
     assert parallel.workers_for(["-"]) == 1
+
+
+def ends(_progress):
+    yield from ()
+
+
+def test_a_process_that_died_while_it_waited_is_told(monkeypatch):
+    monkeypatch.setattr(parallel, "_start_method", lambda: "fork")
+    start = parallel._Worker.start
+
+    def start_after_its_death(worker, job, jobs):
+        if job == 2:
+            worker.process.kill()
+            worker.process.join()
+        start(worker, job, jobs)
+
+    monkeypatch.setattr(parallel._Worker, "start", start_after_its_death)
+    with pytest.raises(CaptureError, match="ended with status -9; is there enough memory"):
+        list(parallel.in_order([ends] * 4, 2, lambda *_: None))
+
+
+def test_nothing_stays_in_memory_if_the_first_process_is_killed(paths, tmp_path):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    code = (
+        "import sys, time; from clgan_tf import capture; from clgan_tf.capture import parallel\n"
+        "parallel.BYTES_BY_FILE = 1\n"
+        "for part in capture.stream(sys.argv[1:], workers=2):\n"
+        "    print('on', flush=True); time.sleep(60)\n"
+    )
+    first = subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, paths)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(scratch)},
+    )
+    assert first.stdout.readline() == b"on\n"
+    first.kill()
+    first.wait()
+    deadline = time.monotonic() + 10
+    while list(scratch.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not list(scratch.iterdir())

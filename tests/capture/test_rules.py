@@ -178,3 +178,13 @@ def test_parts_of_one_session_have_names_of_their_own_and_stay_together(tmp_path
     assert len(found) > 2
     assert len(set(names)) == len(names)
     assert len({name.partition("#")[0] for name in names}) == 1
+
+
+def test_one_packet_from_the_future_ends_no_other_session(tmp_path, monkeypatch):
+    seconds = [100, 0, 1_000_000, -999_999, 1, 0]  # since the packet before
+    clients = [1, 2, 3, 1, 2, 1]
+    packets = [Packet(second, client, False, -1, b"x") for second, client in zip(seconds, clients, strict=True)]
+    path = p.write(tmp_path / "a.pcap", pcap_of(packets))
+    monkeypatch.setattr(session_table, "INTERVAL", 3)
+    found = capture.load(path, "l7", rules=SessionRules(idle_timeout=5))
+    assert found.packets.tolist() == [3, 2, 1]

@@ -97,3 +97,31 @@ def test_nothing_found_is_said(tmp_path):
         find([tmp_path])
     with pytest.raises(CaptureError, match="no file matches"):
         find([f"{tmp_path}/*.pcap"])
+
+
+def test_a_pipe_that_gives_byte_after_byte_and_other_captures_beside_it(tmp_path, monkeypatch):
+    class Slow(io.RawIOBase):
+        def __init__(self, data):
+            self.rest = data
+
+        def readable(self):
+            return True
+
+        def readinto(self, target):
+            count = min(1 if len(self.rest) > len(whole) - 9 else len(target), len(self.rest))
+            target[:count], self.rest = self.rest[:count], self.rest[count:]
+            return count
+
+    other = p.write(tmp_path / "other.pcap", CAPTURE)
+    for pack in (bytes, *PACKS.values()):
+        whole = pack(CAPTURE)
+        monkeypatch.setattr(sys, "stdin", type("Standard", (), {"buffer": io.BufferedReader(Slow(whole))}))
+        found = capture.concatenate(list(capture.stream(["-", other], "l7", workers=2)))
+        assert np.bincount(found.capture).tolist() == [50, 50]
+        assert np.array_equal(found.images[:50], found.images[50:])
+
+
+def test_a_pattern_may_match_folders(tmp_path):
+    p.write(tmp_path / "day1/a.pcap", CAPTURE)
+    p.write(tmp_path / "day2/b/c.pcap", CAPTURE)
+    assert find([f"{tmp_path}/day*"]) == [f"{tmp_path}/day1/a.pcap", f"{tmp_path}/day2/b/c.pcap"]

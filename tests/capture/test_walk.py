@@ -46,3 +46,15 @@ def test_it_finds_what_a_plain_walk_finds(data):
     expected, end = plain(buffer, 16, stop, order)
     assert starts.tolist() == expected[: len(starts)]
     assert at == (expected[len(starts)] if len(starts) < len(expected) else end)
+
+
+def test_its_cost_is_bounded_by_the_bytes_whatever_they_say(monkeypatch):
+    """Empty records behind a guess that has no end would make one chain as long as the buffer."""
+    turns = []
+    gather = walk.gather
+    monkeypatch.setattr(walk, "gather", lambda *given: turns.append(1) or gather(*given))
+    buffer = bytearray(1 << 20)
+    starts, at = walk.record_starts(buffer, 0, len(buffer), "<", MOST)
+    assert len(turns) <= walk.SEGMENT // walk.RECORD_HEADER
+    assert starts.tolist() == list(range(0, at, 16))
+    assert len(starts) >= walk.SEGMENT // walk.RECORD_HEADER

@@ -163,7 +163,8 @@ def _one(records: Iterable[Record], distinct: Any) -> Iterator[Any]:
     seen = set()
     for record in found:
         value = distinct(record)
-        if value in seen:
+        # A session that several captures hold stays as one of them has it: its flows must not come apart.
+        if value in seen or record.capture != found[0].capture:
             yield beam.pvalue.TaggedOutput("count", (("duplicates", str(record.label)), 1))
         else:
             seen.add(value)
@@ -277,7 +278,9 @@ def build(
     before = read.records | "count before" >> beam.Map(lambda record: (("before", str(record.label)), 1))
     kept, counts = deduplicate(read.records)
     if plan.cap_per_class:
-        kept = cap(kept, plan)
+        unlabelled = kept | "unlabelled" >> beam.Filter(lambda record: record.label == UNLABELLED)
+        labelled = kept | "labelled" >> beam.Filter(lambda record: record.label != UNLABELLED)
+        kept = (cap(labelled, plan), unlabelled) | "capped and unlabelled" >> beam.Flatten()
     placed = kept | "place" >> beam.Map(lambda record: (plan.split(record), record))
     after = placed | "count after" >> beam.Map(lambda item: (("after", item[0], str(item[1].label)), 1))
     facts = {**facts, "plan": asdict(plan), "rules": asdict(rules), "unit": unit, "representation": representation}

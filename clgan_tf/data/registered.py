@@ -3,10 +3,13 @@
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 
 from clgan_tf.data.dataset import SPLITS, Dataset, Description, open_dataset
 from clgan_tf.errors import DataError
+
+NAME = re.compile(r"\w+/[\w.+-]+")
 
 
 def open_any(dataset: Path) -> Dataset:
@@ -15,7 +18,7 @@ def open_any(dataset: Path) -> Dataset:
     Raises:
       DataError: see `open_dataset` and `open_registered`.
     """
-    if not dataset.exists() and not dataset.is_absolute() and len(dataset.parts) == 2:
+    if not dataset.exists() and NAME.fullmatch(str(dataset)):
         return open_registered(str(dataset))
     return open_dataset(dataset)
 
@@ -31,7 +34,7 @@ def open_registered(name: str) -> Dataset:
     try:
         builder = tfds.builder(name, data_dir=os.environ.get("TFDS_DATA_DIR"))
         is_built = builder.is_prepared()
-    except (tfds.core.DatasetNotFoundError, ValueError, OSError):
+    except Exception:  # TFDS raises whatever a damaged description makes it meet.
         is_built = False
     if not is_built:
         raise DataError(

@@ -48,6 +48,13 @@ def deduplicate(examples: Examples, keep_first: np.ndarray | None = None) -> Ded
     repeated = np.setdiff1d(np.arange(len(remaining)), first_of_session)
     duplicates[remaining[repeated]] = True
 
+    # A session that several captures hold stays as one of them has it: its flows must not come apart.
+    groups = session_groups(examples.sessions).astype(str)
+    remaining = order[~duplicates[order]]
+    _, first_of_group, group_of = np.unique(groups[remaining], return_index=True, return_inverse=True)
+    captures = examples.captures[remaining].astype(str)
+    duplicates[remaining[captures != captures[first_of_group][group_of]]] = True
+
     _, session = np.unique(examples.sessions.astype(str), return_inverse=True)
     conflicts = _carry_two_labels(group, examples.labels) | _carry_two_labels(session, examples.labels)
     return Deduplicated(~duplicates & ~conflicts, duplicates & ~conflicts, conflicts)

@@ -138,3 +138,10 @@ def test_units_of_a_budget(budget, unit, per_class):
 def test_too_large_a_budget_names_the_class_or_the_total(budget, unit, words):
     with pytest.raises(DataError, match=words):
         choose_labelled(SESSIONS, LABELS, budget, unit, 0, NAMES)
+
+
+def test_the_flows_of_a_session_that_two_captures_hold_stay_in_one_split():
+    """Each capture shows another direction first, and only one of them a label."""
+    data = examples([1, 2, 3, 4, 5], [0, -1, 0, -1, -1], ["s#0", "s#0", "s#1", "s#1", "t#0"])
+    data.captures[:] = ["a", "b", "a", "b", "b"]
+    assert deduplicate(data).kept.tolist() == [True, False, True, False, True]

@@ -87,10 +87,11 @@ def field_groups(examples: Examples, representation: str) -> dict[str, np.ndarra
         for side in (0, 1)
     ]
     low = [np.where(four, 0, _field(image, network, 20 + 16 * side, 4)) for side in (0, 1)]
-    groups["IP"] = columns(*high, *low)
-    groups["ports"] = columns(_field(image, transport, 0, 2), _field(image, transport, 2, 2))
-    groups["IP-ID"] = columns(_field(image, network, 4, 2), where=four)
-    groups["TCP numbers"] = columns(_field(image, transport, 4, 4), _field(image, transport, 8, 4), where=tcp)
+    if representation == "all_layers":  # In masked they are zero; that they are there would tell the protocol.
+        groups["IP"] = columns(*high, *low)
+        groups["ports"] = columns(_field(image, transport, 0, 2), _field(image, transport, 2, 2))
+        groups["IP-ID"] = columns(_field(image, network, 4, 2), where=four)
+        groups["TCP numbers"] = columns(_field(image, transport, 4, 4), _field(image, transport, 8, 4), where=tcp)
     groups["TTL"] = columns(np.where(four, _at(image, network, 8), _at(image, network, 7)))
     payload = transport + np.where(tcp, (_at(image, transport, 12) >> 4) * 4, 8)
     groups["first payload bytes"] = columns(*(_at(image, payload, place) for place in range(16)))

@@ -55,7 +55,12 @@ class SessionConfig(tfds.core.BuilderConfig):
         for name in ("test_fraction", "validation_fraction"):
             if not 0 < getattr(self, name) < 1:
                 raise ConfigError(f"{name} must lie between 0 and 1, not {getattr(self, name)!r}.")
-        SessionRules(**self.rules)
+        if not self.cap_per_class >= 0:
+            raise ConfigError(f"cap_per_class must be 0 or more, not {self.cap_per_class!r}.")
+        try:
+            SessionRules(**self.rules)
+        except TypeError as error:
+            raise ConfigError(f"rules must be fields of SessionRules: {error}.") from error
 
 
 def configs(classes: Iterable[int] = (0,)) -> list[SessionConfig]:
@@ -103,9 +108,13 @@ class SessionDatasetBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=T
     BUILDER_CONFIGS: ClassVar[list[SessionConfig]] = configs()
     builder_config: SessionConfig
 
-    def __init__(self, *, file_format: Any = None, **kwargs: Any) -> None:
+    def __init__(self, *, config: Any = None, file_format: Any = None, **kwargs: Any) -> None:
+        if isinstance(config, SessionConfig):
+            known = sorted({known.classes for known in self.BUILDER_CONFIGS})
+            if config.classes not in known:
+                raise ConfigError(f"{self.name}: classes must be one of {known}, not {config.classes!r}.")
         # TFRecord: the trainer reads the shards as they are, and so does any other program.
-        super().__init__(file_format=file_format or tfds.core.FileFormat.TFRECORD, **kwargs)
+        super().__init__(config=config, file_format=file_format or tfds.core.FileFormat.TFRECORD, **kwargs)
 
     def _download_and_prepare(self, *arguments: Any, **options: Any) -> None:
         with mock.patch.object(example_serializer, "ExampleSerializer", _SortedSerializer):

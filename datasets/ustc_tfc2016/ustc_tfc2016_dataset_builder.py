@@ -16,8 +16,8 @@ ARCHIVES = Path(__file__).parent / "archives.txt"
 
 def class_of(name: str) -> str | None:
     """The class of a capture by its file name: CLASS.pcap, or CLASS-1.pcap and so on where an archive holds several."""
-    stem = re.sub(r"(-\d+)?\.pcap(ng)?$", "", name)
-    return next((known for known in USTC_CLASSES if known.lower() == stem.lower()), None)
+    found = re.fullmatch(r"(.+?)(-\d+)?\.pcap(ng)?", name)
+    return next((known for known in USTC_CLASSES if found and known.lower() == found[1].lower()), None)
 
 
 class Builder(SessionDatasetBuilder, skip_registration=not __name__.startswith("clgan_tf_datasets.")):
@@ -37,7 +37,11 @@ class Builder(SessionDatasetBuilder, skip_registration=not __name__.startswith("
     def sources(self, dl_manager: tfds.download.DownloadManager) -> tuple[list[Source], list[str]]:
         """Captures where there is one, published images otherwise."""
         folder = session_builder.manual_dir(dl_manager)
-        found = {path.name: path for path in sorted(folder.rglob("*")) if class_of(path.name)} if folder else {}
+        found = (
+            {path.name: path for path in sorted(folder.rglob("*")) if class_of(path.name) and path.is_file()}
+            if folder
+            else {}
+        )
         if not found:
             config = self.builder_config
             published = published_files.sources(NAME, config, dl_manager, folder, self.MANUAL_DOWNLOAD_INSTRUCTIONS)

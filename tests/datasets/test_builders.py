@@ -145,7 +145,7 @@ def test_the_trainer_reads_what_tfds_built(built, monkeypatch, capsys):
     stream, _ = pipeline.adversarial(dataset, train[np.arange(10)], 8, 0)
     assert next(iter(stream))["unlabelled"].shape == (8, 28, 28, 1)
     assert main(["--mode=audit", "--dataset=labelled_captures/session_masked", f"--output={os.devnull}.json"]) in (0, 1)
-    assert "| ports |" in capsys.readouterr().out
+    assert "| TTL |" in capsys.readouterr().out
     with pytest.raises(DataError, match=r"tfds build --imports=clgan_tf_datasets labelled_captures/flow_l7"):
         open_any(Path("labelled_captures/flow_l7"))
 

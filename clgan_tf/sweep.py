@@ -17,12 +17,14 @@ The file names data sets and grids of cells:
     flags = ["--labels_unit=total"]       # optional
 
 A data set is prepared once, in DIRECTORY/data/NAME, and shared; labelled subsets are nested for a seed.
+A cell is finished if its run directory is, or if DIRECTORY/results.jsonl has it with the same settings: a sweep
+goes on from that file alone, on another machine too.
 """
 
 import itertools
 import json
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +32,17 @@ import numpy as np
 from absl import flags as absl_flags
 
 from clgan_tf import config
-from clgan_tf.errors import ConfigError
+from clgan_tf.errors import ConfigError, DataError
 from clgan_tf.files import written_aside
-from clgan_tf.run_directory import RunDirectory, read_metrics
+from clgan_tf.run_directory import RunDirectory, read_log, read_metrics, settings
 
 RESULTS = "results.jsonl"
 KEYS = {"directory": str, "flags": list, "data": dict, "cells": list}
 AXES = ("data", "models", "labels", "unlabelled", "seeds")
+PLACE = ("data", "model", "labels", "unlabelled", "seed")
+CURVES = ("discriminator_loss", "generator_loss", "labelled_loss", "reconstruction_loss")
+FACTS = ("systems", "settings", "labels", "data", "seconds")
+NO_SETTING = ("seed", "run_dir", "dataset")  # of those that a row has, or may differ by
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,12 @@ class Cell:
     settings: config.TrainConfig
     source: config.PrepareConfig
     flagfile_text: str
+    earlier: dict[str, Any] | None = None  # its row in results.jsonl
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """Where it stands in the grid."""
+        return {name: getattr(self, name) for name in PLACE}
 
     @property
     def run(self) -> RunDirectory:
@@ -60,12 +72,15 @@ class Cell:
     @property
     def is_finished(self) -> bool:
         """Whether its results are there."""
-        return self.run.metrics.exists()
+        return self.run.metrics.exists() or self.earlier is not None
 
     def row(self) -> dict[str, Any]:
-        """The cell's line of results.jsonl: its place in the grid, then its run's metrics."""
-        place = {name: getattr(self, name) for name in ("data", "model", "labels", "unlabelled", "seed")}
-        return {"cell": place, **read_metrics(self.run.metrics)}
+        """The cell's line of results.jsonl: its place in the grid, its run's metrics and phase 1's losses by epoch."""
+        if not self.run.metrics.exists() and self.earlier is not None:
+            return self.earlier
+        log = [row for row in read_log(self.run.metrics_log) if row["phase"] == "pretraining"]
+        curves = {name: [round(row[name], 4) for row in log] for name in CURVES if log and name in log[0]}
+        return {"cell": self.place, **read_metrics(self.run.metrics), "curves": curves}
 
 
 def read_sweep(path: Path) -> tuple[Path, list[Cell]]:
@@ -73,6 +88,7 @@ def read_sweep(path: Path) -> tuple[Path, list[Cell]]:
 
     Raises:
       ConfigError: the file is missing or no TOML, or a key or flag in it is wrong.
+      DataError: there is a results.jsonl, which is damaged.
     """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -100,7 +116,39 @@ def read_sweep(path: Path) -> tuple[Path, list[Cell]]:
     names = [cell.settings.run_dir for cell in cells]
     if len(set(names)) < len(names):
         raise ConfigError(f"--sweep={path}: two cells are the same.")
+    if (directory / RESULTS).exists():
+        rows = {_key(row["cell"], row["settings"]): row for row in read_results(directory / RESULTS)}
+        cells = [replace(cell, earlier=rows.get(_key(cell.place, settings(cell.settings)))) for cell in cells]
     return directory, cells
+
+
+def read_results(path: Path) -> list[dict[str, Any]]:
+    """The rows of a results.jsonl.
+
+    Raises:
+      DataError: it is missing, or a line is no row of a sweep.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}; give a sweep's {RESULTS}.") from error
+    rows = []
+    for number, line in enumerate(lines, 1):
+        try:
+            row = json.loads(line)
+            if not set(PLACE) <= set(row["cell"]) or not {"systems", "settings", "labels", "data", "seconds"} <= set(
+                row
+            ):
+                raise KeyError(line[:50])
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path}, line {number}: no row of a sweep; get the file again.") from error
+        rows.append(row)
+    return rows
+
+
+def _key(place: dict[str, Any], values: dict[str, Any]) -> str:
+    kept = {name: value for name, value in values.items() if name not in NO_SETTING}
+    return json.dumps([place, kept], sort_keys=True)
 
 
 def _cell(path: Path, directory: Path, place: tuple[Any, ...], given: list[str]) -> Cell:
@@ -138,7 +186,7 @@ def plan(cells: list[Cell]) -> str:
     known: dict[tuple[str, str], list[float]] = {}
     for cell in cells:
         if cell.is_finished:
-            known.setdefault((cell.data, cell.model), []).append(read_metrics(cell.run.metrics)["seconds"])
+            known.setdefault((cell.data, cell.model), []).append(cell.row()["seconds"])
     lines, left, unknown = [], 0.0, 0
     for cell in cells:
         seconds = known.get((cell.data, cell.model))

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,9 @@ def test_a_sweep_runs_every_cell_goes_on_where_it_was_killed_and_does_nothing_tw
     assert {row["labels"]["unlabelled"] for row in rows} == {100}
     assert len({row["data"]["fingerprint"] for row in rows}) == 1
     assert [row["labels"]["fingerprint"] for row in rows[:2]] == [row["labels"]["fingerprint"] for row in rows[2:]]
+    assert [set(row["curves"]) for row in rows] == [set(), set()] + [
+        {"discriminator_loss", "generator_loss", "labelled_loss"}
+    ] * 2
     before = (tmp_path / "sweep/results.jsonl").read_bytes()
 
     def never(*_arguments):
@@ -64,6 +68,26 @@ def test_a_sweep_runs_every_cell_goes_on_where_it_was_killed_and_does_nothing_tw
     capsys.readouterr()
     assert main([*flags, "--dry_run"]) == 0
     assert "4 cells, 4 finished; the rest takes about 0 minutes." in capsys.readouterr().out
+
+
+def test_a_sweep_goes_on_from_its_results_alone_if_the_settings_are_the_same(tmp_path, demo_corpus, capsys):
+    changes = {"models": ["random_forest", "nearest_neighbour"], "labels": [2]}
+    path = write(tmp_path, demo_corpus, **changes)
+    assert main(["--mode=sweep", f"--sweep={path}"]) == 0
+    before = results(tmp_path)
+    for folder in (tmp_path / "sweep").iterdir():
+        if folder.is_dir():
+            shutil.rmtree(folder)
+    assert main(["--mode=sweep", f"--sweep={path}"]) == 0
+    assert results(tmp_path) == before
+    assert not (tmp_path / "sweep/demo").exists()
+    path.write_text(path.read_text().replace("batch_size=32", "batch_size=16"))
+    _, cells = sweep.read_sweep(path)
+    assert not any(cell.is_finished for cell in cells)
+    (tmp_path / "sweep/results.jsonl").write_text(json.dumps({"cell": {}}))
+    capsys.readouterr()
+    assert main(["--mode=sweep", f"--sweep={path}"]) == 1
+    assert "results.jsonl, line 1: no row of a sweep; get the file again" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

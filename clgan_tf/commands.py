@@ -21,7 +21,7 @@ from clgan_tf.data.prepare import RULES
 from clgan_tf.data.registered import open_any
 from clgan_tf.errors import DataError
 from clgan_tf.evaluation import audit
-from clgan_tf.reporting import audit_report
+from clgan_tf.reporting import audit_report, comparison
 from clgan_tf.reporting import run_report as side_by_side
 from clgan_tf.reporting.results import write_results
 from clgan_tf.reporting.tables import circumstances, classes_table, systems_table
@@ -200,7 +200,15 @@ def run_classify(settings: config.ClassifyConfig) -> list[str]:
 
 
 def run_report(settings: config.ReportConfig) -> None:
-    """Puts runs side by side."""
+    """Puts runs side by side, or all results of sweeps as the paper has them."""
+    if settings.results:
+        rows = [row for path in settings.results for row in sweep.read_results(path)]
+        if settings.output == "-":
+            print(comparison.page(rows), end="")
+            return
+        for path in comparison.write(rows, settings.output):
+            print(f"Written: {path}")
+        return
     runs = side_by_side.find_runs(settings.runs)
     text = side_by_side.report(runs)
     if settings.output == "-":

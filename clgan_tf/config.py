@@ -40,7 +40,7 @@ GROUPS: dict[str, list[str]] = {
     "sweep": ["sweep", "dry_run"],
     "evaluate": ["run_dir", "dataset"],
     "classify": ["run_dir", "classifier", "captures", "output", "strict"],
-    "report": ["runs", "output"],
+    "report": ["runs", "results", "output"],
 }
 
 
@@ -115,6 +115,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
         "output", "-", "classify: FILE.jsonl, FILE.csv or - (standard output); report: FILE.md or -; audit: FILE.json"
     )
     several("runs", "", "Run directories to put side by side, separated by commas; shell patterns are expanded.")
+    several("results", "", "Or results.jsonl of sweeps, separated by commas: the paper's tables and figures of them.")
 
 
 def parse(values: flags.FlagValues, arguments: list[str]) -> list[str]:
@@ -330,6 +331,7 @@ class ReportConfig:
     """Settings of --mode=report; output "-" is standard output."""
 
     runs: tuple[str, ...]
+    results: tuple[Path, ...]
     output: str
 
     def __post_init__(self) -> None:
@@ -395,9 +397,13 @@ def classify_config(values: flags.FlagValues) -> ClassifyConfig:
 def report_config(values: flags.FlagValues) -> ReportConfig:
     """Raises ConfigError where a flag that report needs is missing."""
     runs = values.runs or ([values.run_dir] if values.run_dir else [])
-    if not runs:
-        raise ConfigError("--mode=report needs --runs or --run_dir.")
-    return ReportConfig(tuple(str(_expanded("runs", run)) for run in runs), values.output)
+    if bool(runs) == bool(values.results):
+        raise ConfigError("--mode=report needs --runs (or --run_dir), or else --results.")
+    return ReportConfig(
+        tuple(str(_expanded("runs", run)) for run in runs),
+        tuple(_expanded("results", path) for path in values.results),
+        values.output,
+    )
 
 
 def _from_flags(kind: type[Settings], values: flags.FlagValues, **given: Any) -> Settings:

@@ -116,7 +116,7 @@ def read_sweep(path: Path) -> tuple[Path, list[Cell]]:
     names = [cell.settings.run_dir for cell in cells]
     if len(set(names)) < len(names):
         raise ConfigError(f"--sweep={path}: two cells are the same.")
-    if (directory / RESULTS).exists():
+    if (directory / RESULTS).exists() and (directory / RESULTS).stat().st_size:
         rows = {_key(row["cell"], row["settings"]): row for row in read_results(directory / RESULTS)}
         cells = [replace(cell, earlier=rows.get(_key(cell.place, settings(cell.settings)))) for cell in cells]
     return directory, cells
@@ -143,6 +143,8 @@ def read_results(path: Path) -> list[dict[str, Any]]:
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path}, line {number}: no row of a sweep; get the file again.") from error
         rows.append(row)
+    if not rows:
+        raise DataError(f"{path}: holds no row; let the sweep finish a cell first.")
     return rows
 
 

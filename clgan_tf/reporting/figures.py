@@ -1,6 +1,7 @@
 """Pictures: confusion matrices and training curves."""
 
 import csv
+from collections.abc import Collection
 from io import BytesIO
 from pathlib import Path
 
@@ -65,6 +66,48 @@ def curves_figure(rows: list[dict]) -> Figure:
         axis.grid(alpha=0.3)
         if axis.lines:
             axis.legend(frameon=False)
+    return figure
+
+
+def losses_figure(losses: dict[str, dict[str, list[float]]]) -> Figure:
+    """The paper's figure 4, a panel a system: what both networks minimise, by epoch of phase 1."""
+    figure, axes = pyplot.subplots(1, len(losses), figsize=(3.4 * len(losses), 3), layout="constrained", squeeze=False)
+    for axis, (system, curves) in zip(axes[0], losses.items(), strict=True):
+        names = GAN_LOSSES if "generator_loss" in curves else AUTOENCODER_LOSSES
+        for name in names:
+            axis.plot(range(1, len(curves[name]) + 1), curves[name], label=name.replace("_", " "), marker=".")
+        axis.set(title=system, xlabel="epoch", ylim=(0, None))
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.grid(alpha=0.3)
+        axis.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def labels_figure(curves: dict[str, dict[float, list[float]]], dashed: Collection[str], title: str) -> Figure:
+    """Accuracy against labelled sessions, a line a system; bands where there are several seeds.
+
+    Args:
+      curves: system -> labelled sessions -> accuracies of its seeds; a system keeps its colour though it is empty.
+      dashed: systems whose line is dashed.
+    """
+    figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
+    for place, (system, points) in enumerate(curves.items()):
+        if not points:
+            continue
+        labels = np.array(list(points))
+        means = np.array([np.mean(found) for found in points.values()])
+        spread = np.array([np.std(found, ddof=1) if len(found) > 1 else 0 for found in points.values()])
+        line, colour = "--" if system in dashed else "-", f"C{place}"
+        axes.plot(labels, means, line, color=colour, marker="o", markersize=4, label=system)
+        axes.fill_between(labels, means - spread, means + spread, color=colour, alpha=0.15, linewidth=0)
+    ticks = sorted({label for points in curves.values() for label in points})
+    axes.set_xscale("log")
+    axes.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks], minor=False)
+    axes.minorticks_off()
+    axes.yaxis.set_major_formatter("{x:.0%}")
+    axes.set(title=title, xlabel="labelled sessions", ylabel="accuracy on the test split")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False, fontsize=8, ncols=2, loc="lower right")
     return figure
 
 

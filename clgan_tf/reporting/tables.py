@@ -30,8 +30,8 @@ def systems_table(metrics: list[dict[str, Any]]) -> str:
     lines = [f"| System | {' | '.join(COLUMNS.values())} | F1 (weighted) | runs |", "|---|" + "---|" * 6]
     for system in systems:
         scores = [run["systems"][system] for run in metrics if system in run["systems"]]
-        cells = [_cell([score[name] for score in scores]) for name in COLUMNS]
-        cells.append(_cell([score["weighted"]["f1"] for score in scores]))
+        cells = [per_cent([score[name] for score in scores]) for name in COLUMNS]
+        cells.append(per_cent([score["weighted"]["f1"] for score in scores]))
         lines.append(f"| {title(system)} | {' | '.join(cells)} | {len(scores)} |")
     return "\n".join(lines)
 
@@ -58,7 +58,8 @@ def circumstances(metrics: dict[str, Any]) -> str:
     )
 
 
-def _cell(values: list[float]) -> str:
+def per_cent(values: list[float]) -> str:
+    """A share in per cent; of several, mean ± standard deviation."""
     if len(values) == 1:
         return f"{100 * values[0]:.1f}"
     return f"{100 * np.mean(values):.1f} ± {100 * np.std(values, ddof=1):.1f}"

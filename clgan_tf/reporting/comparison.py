@@ -1,0 +1,264 @@
+"""The paper's tables and figures from sweeps' results, with what the paper lacks: spread, trees, circumstances."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clgan_tf.files import written_aside
+from clgan_tf.reporting import figures, html
+from clgan_tf.reporting.tables import COLUMNS, per_cent, title
+
+Row = dict[str, Any]  # a line of a sweep's results.jsonl
+
+SEMI_SUPERVISED = ("clgan", "dcgan", "bytesgan", "autoencoder")
+TREES = ("random_forest", "extra_trees", "nearest_neighbour")
+SYSTEMS = (*SEMI_SUPERVISED, "cnn_lstm", *TREES)
+NAMES = {"iscx_vpn_nonvpn_2016": "ISCX VPN-nonVPN 2016", "ustc_tfc2016": "USTC-TFC2016"}
+ISCX, USTC = NAMES
+REPRESENTATIONS = ("all_layers", "l7", "masked")
+POOL = 8000  # unlabelled sessions in the paper's tables 3 to 5
+HEADLINE = 1000  # labelled sessions of the paper's pictures
+PICTURED = ("clgan", "dcgan")  # the paper's figures 5 and 6
+
+INTRODUCTION = """\
+Made by `python -m clgan_tf.main --mode=report --results=...` from the results of `--mode=sweep`. Per cent, on the
+test split, which every run reads once; mean ± standard deviation over the seeds that the last column names; averages
+over classes are unweighted. The best of a group is bold. All systems of a group have the same labelled sessions, and
+the GANs and the autoencoder the same unlabelled ones; CNN-LSTM, the trees and the nearest neighbour use none, which is
+why a group with fewer unlabelled sessions does not repeat them.
+
+The paper's own tables were not at hand when this was made: of its figures only those of its abstract stand here. In
+`all_layers` the capture's time stamp alone tells the classes (README.md, "What the scores may rest on"): its figures
+are here to compare with the paper's layout and say little about traffic. `l7` is the de-duplicated payload alone."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One of the paper's tables: which rows belong to it, and which systems it compares."""
+
+    number: int
+    subject: str
+    source_kind: str
+    systems: tuple[str, ...]
+    holds: Callable[[Row], bool]
+    note: str = ""
+
+
+def _is_total(row: Row) -> bool:
+    return row["labels"]["unit"] == "total"
+
+
+TABLES = (
+    Table(1, "share of labelled sessions, the rest unlabelled", ISCX, SYSTEMS, lambda row: not _is_total(row)),
+    Table(
+        *(2, f"unlabelled sessions, {HEADLINE:,} labelled", ISCX, SYSTEMS),
+        lambda row: _is_total(row) and row["cell"]["labels"] == HEADLINE,
+    ),
+    Table(
+        *(3, f"labelled sessions, {POOL:,} unlabelled: semi-supervised systems", USTC, (*SEMI_SUPERVISED, *TREES)),
+        lambda row: _is_total(row) and row["cell"]["unlabelled"] == POOL,
+        "The published tenth of USTC-TFC2016 cannot serve the paper's 4,000 labels a class: that row is not filled in.",
+    ),
+    Table(
+        *(4, f"labelled sessions, {POOL:,} unlabelled: CLGAN and supervised learning", ISCX),
+        ("clgan", "cnn_lstm", *TREES),
+        lambda row: _is_total(row) and row["cell"]["unlabelled"] == POOL,
+    ),
+    Table(
+        *(5, f"labelled sessions, {POOL:,} unlabelled: CLGAN and supervised learning", USTC),
+        ("clgan", "cnn_lstm", *TREES),
+        lambda row: _is_total(row) and row["cell"]["unlabelled"] == POOL,
+        "4,000 labels a class: not served by the published tenth, see table 3.",
+    ),
+)
+
+
+def page(rows: list[Row], pictures: dict[str, str] | None = None) -> str:
+    """The report as Markdown; `pictures`: captions by file name, shown at its end."""
+    sections = ["# CLGAN beside what it is compared with", INTRODUCTION, _circumstances(rows)]
+    for table in TABLES:
+        for representation in REPRESENTATIONS:
+            chosen = [row for row in _of(rows, table.source_kind, representation) if table.holds(row)]
+            if body := _table(chosen, table.systems):
+                heading = f"## Table {table.number}. {NAMES[table.source_kind]}, {representation}: {table.subject}"
+                sections += [heading, *([table.note] if table.note else []), body]
+    sections += ["## What the paper's abstract claims", _claims(rows)]
+    if pictures:
+        sections.append("## Pictures")
+        sections += [f"{caption}\n\n![{caption}]({name})" for name, caption in pictures.items()]
+    return "\n\n".join(sections) + "\n"
+
+
+def write(rows: list[Row], output: str) -> list[Path]:
+    """Writes the page as FILE.md, its pictures beside it, and FILE.html, which holds them; returns what was written."""
+    target = Path(output)
+    drawn = _pictures(rows, target.stem)
+    for name, (figure, _) in drawn.items():
+        figures.save(figure, target.with_name(name))
+    text = page(rows, {name: caption for name, (_, caption) in drawn.items()})
+    with written_aside(target) as aside:
+        aside.write_text(text, encoding="utf-8")
+    whole = target.with_suffix(".html")
+    with written_aside(whole) as aside:
+        aside.write_text(html.self_contained(text, target.parent), encoding="utf-8")
+    return [target, whole, *(target.with_name(name) for name in drawn)]
+
+
+def _of(rows: list[Row], source_kind: str, representation: str) -> list[Row]:
+    return [
+        row
+        for row in rows
+        if (row["data"]["source_kind"], row["data"]["representation"]) == (source_kind, representation)
+    ]
+
+
+def _scores(row: Row) -> dict[str, Any]:
+    return row["systems"][row["cell"]["model"]]
+
+
+def _short(system: str) -> str:
+    return title(system).removesuffix(", same labels")
+
+
+def _table(rows: list[Row], systems: tuple[str, ...]) -> str:
+    """Groups of equal budget; in each a row for every system that has run."""
+    lines = []
+    budgets = sorted({(row["cell"]["labels"], row["cell"]["unlabelled"]) for row in rows})
+    for labels, unlabelled in budgets:
+        group = [row for row in rows if (row["cell"]["labels"], row["cell"]["unlabelled"]) == (labels, unlabelled)]
+        by_system = {name: [row for row in group if row["cell"]["model"] == name] for name in systems}
+        by_system = {name: found for name, found in by_system.items() if found}
+        means = {
+            name: [np.mean([_scores(row)[column] for row in found]) for column in COLUMNS]
+            for name, found in by_system.items()
+        }
+        best = np.max(list(means.values()), axis=0) if means else []
+        for name, found in by_system.items():
+            known = found[0]["labels"]
+            share = f"{labels:.0%}: " if known["unit"] == "fraction" else ""
+            pool = "none" if name in TREES or name == "cnn_lstm" else f"{known['unlabelled']:,}"
+            cells = [
+                f"**{text}**" if mean == top else text
+                for text, mean, top in zip(
+                    (per_cent([_scores(row)[column] for row in found]) for column in COLUMNS),
+                    means[name],
+                    best,
+                    strict=True,
+                )
+            ]
+            seeds = ", ".join(str(seed) for seed in sorted(row["cell"]["seed"] for row in found))
+            lines.append(f"| {share}{known['count']:,} | {pool} | {_short(name)} | {' | '.join(cells)} | {seeds} |")
+    if not lines:
+        return ""
+    head = f"| Labelled | Unlabelled | System | {' | '.join(COLUMNS.values())} | Seeds |"
+    return "\n".join([head, "|---|" + "---|" * (len(COLUMNS) + 3), *lines])
+
+
+def _claims(rows: list[Row]) -> str:
+    """Differences of accuracy, seed by seed, where the abstract names one."""
+    lines = ["| Claim (accuracy) | Paper | Data | Ours |", "|---|---|---|---|"]
+    for text, paper, other, budgets in (
+        ("CLGAN over CNN-LSTM at 2,000 labelled sessions", "about +3", "cnn_lstm", (2000,)),
+        ("CLGAN over DCGAN at every number of labelled sessions", "about +4", "dcgan", None),
+    ):
+        for source_kind, name in NAMES.items():
+            for representation in REPRESENTATIONS:
+                found = {
+                    (row["cell"]["model"], row["cell"]["labels"], row["cell"]["seed"]): _scores(row)["accuracy"]
+                    for row in _of(rows, source_kind, representation)
+                    if _is_total(row) and row["cell"]["unlabelled"] == POOL
+                }
+                gains: dict[float, list[float]] = {}
+                for (model, labels, seed), accuracy in sorted(found.items()):
+                    beside = found.get((other, labels, seed))
+                    if model == "clgan" and beside is not None and (budgets is None or labels in budgets):
+                        gains.setdefault(labels, []).append(accuracy - beside)
+                if gains:
+                    ours = "; ".join(f"{labels:,}: {100 * np.mean(gain):+.1f}" for labels, gain in gains.items())
+                    lines.append(f"| {text} | {paper} | {name}, {representation} | {ours} |")
+    return "\n".join(lines)
+
+
+def _circumstances(rows: list[Row]) -> str:
+    """One line for each data set, and one for the machine and the settings that all rows share."""
+    lines = ["| Data | Split | Test sessions | Fingerprint |", "|---|---|---|---|"]
+    for data in {row["data"]["fingerprint"]: row["data"] for row in rows}.values():
+        split = f"{data['split']['rule']}, seed {data['split']['seed']}"
+        name = f"{NAMES.get(data['source_kind'], data['source_kind'])}, {data['representation']}"
+        lines.append(f"| {name} | {split} | {data['sizes']['test']:,} | `{data['fingerprint'][:16]}` |")
+    machines = {
+        f"{row['environment']['cores']} cores ({row['environment']['processor']}), {row['environment']['system']}, "
+        + ", ".join(f"{name} {version}" for name, version in row["environment"]["packages"].items())
+        for row in rows
+    }
+    varied = ("dataset", "model", "labels", "labels_unit", "unlabelled", "baselines", "pretraining_epochs")
+    settings = {name: value for name, value in rows[0]["settings"].items() if name not in varied}
+    same = all(row["settings"].get(name) == value for row in rows for name, value in settings.items())
+    minutes = {
+        name: np.mean(found) / 60
+        for name in SYSTEMS
+        if (found := [row["seconds"] for row in rows if row["cell"]["model"] == name])
+    }
+    durations = ", ".join(f"{_short(name)} {value:.1f}" for name, value in minutes.items())
+    lines += [
+        "",
+        f"{len(rows)} runs. Minutes a run: {durations}.",
+        f"Machine: {'; '.join(sorted(machines))}.",
+    ]
+    if same:
+        shared = ", ".join(f"--{name}={value}" for name, value in settings.items())
+        lines.append(f"Settings of all networks: {shared}; validation: never more sessions than labelled ones.")
+    return "\n".join(lines)
+
+
+def _pictures(rows: list[Row], stem: str) -> dict[str, tuple[figures.Figure, str]]:
+    """Figures and captions by file name."""
+    drawn: dict[str, tuple[figures.Figure, str]] = {}
+    for source_kind, name in NAMES.items():
+        for representation in REPRESENTATIONS:
+            found = _of(rows, source_kind, representation)
+            if not found:
+                continue
+            data = f"{name}, {representation}"
+            prefix = f"{stem}-{source_kind.split('_')[0]}-{representation}"
+            curves = _by_labels(found)
+            if max((len(points) for points in curves.values()), default=0) > 1:
+                drawn[f"{prefix}-labels.png"] = (
+                    figures.labels_figure(curves, [_short(tree) for tree in TREES], data),
+                    f"Accuracy against labelled sessions, {data}; bands: one standard deviation over seeds.",
+                )
+            headline = [
+                row
+                for row in found
+                if _is_total(row) and (row["cell"]["labels"], row["cell"]["unlabelled"]) == (HEADLINE, POOL)
+            ]
+            first = {row["cell"]["model"]: row for row in sorted(headline, key=lambda row: -row["cell"]["seed"])}
+            at = f"{data}; {HEADLINE:,} labelled, {POOL:,} unlabelled"
+            losses = {title(model): first[model]["curves"] for model in SEMI_SUPERVISED if model in first}
+            if losses:
+                drawn[f"{prefix}-losses.png"] = (
+                    figures.losses_figure(losses),
+                    f"The paper's figure 4: losses of phase 1, {at}.",
+                )
+            for number, model in enumerate(PICTURED, 5):
+                if model in first:
+                    confusion = np.array(_scores(first[model])["confusion"])
+                    heading = f"{title(model)}, {data}: accuracy {_scores(first[model])['accuracy']:.1%}"
+                    drawn[f"{prefix}-confusion-{model}.png"] = (
+                        figures.confusion_figure(confusion, first[model]["data"]["class_names"], heading),
+                        f"The paper's figure {number}: {title(model)}, {at}, seed {first[model]['cell']['seed']}.",
+                    )
+    return drawn
+
+
+def _by_labels(rows: list[Row]) -> dict[str, dict[float, list[float]]]:
+    """System -> labelled sessions -> accuracies of its seeds."""
+    curves: dict[str, dict[float, list[float]]] = {_short(system): {} for system in SYSTEMS}
+    for system in SYSTEMS:
+        for row in sorted(rows, key=lambda row: row["cell"]["labels"]):
+            if _is_total(row) and row["cell"]["unlabelled"] == POOL and row["cell"]["model"] == system:
+                curves[_short(system)].setdefault(row["cell"]["labels"], []).append(_scores(row)["accuracy"])
+    return curves

@@ -1,0 +1,112 @@
+"""Why networks stay behind trees on all_layers: the same discriminator on other scalings, rates and dropouts.
+
+    python experiments/studies/all_layers_inputs.py DATASET [--labels=1000] [--seeds=2]
+
+DATASET: a prepared directory, such as a sweep's data/iscx_all_layers. CLGAN's discriminator learns from the labels
+alone (phase 2), with early stopping on as many validation sessions; scored on other sessions of the training split,
+whose labels nothing else reads. The test split is not opened. Prints accuracy and macro-F1, mean over seeds.
+"""
+
+import argparse
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import layers
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import f1_score
+
+from clgan_tf.data import pipeline
+from clgan_tf.data.dataset import open_dataset
+from clgan_tf.data.splits import choose_labelled
+from clgan_tf.models.discriminator import LEAK, build_discriminator
+
+SCORED = 4000  # sessions
+
+VARIANTS = {  # name -> (input, learning rate, dropout, patience in epochs)
+    "as in the paper: bytes in [-1, 1], 1e-3, dropout 0.5": ("scaled", 1e-3, 0.5, 25),
+    "learning rate 3e-4": ("scaled", 3e-4, 0.5, 25),
+    "learning rate 3e-3": ("scaled", 3e-3, 0.5, 25),
+    "dropout 0": ("scaled", 1e-3, 0.0, 25),
+    "patience 75 epochs": ("scaled", 1e-3, 0.5, 75),
+    "every byte standardised over the labelled sessions": ("standardised", 1e-3, 0.5, 25),
+    "every byte as its 8 bits": ("bits", 1e-3, 0.5, 25),
+    "every byte as a learned vector of 8": ("embedded", 1e-3, 0.5, 25),
+}
+
+
+def network(kind: str, labelled: np.ndarray, num_classes: int, dropout: float) -> keras.Model:
+    """Bytes [batch, 28, 28, 1] -> logits [batch, K]; the layers behind the input are build_discriminator's."""
+    image = keras.Input((28, 28, 1), dtype="uint8")
+    if kind == "scaled":
+        x = layers.Rescaling(1 / 127.5, offset=-1.0)(image)
+        return keras.Model(image, build_discriminator(num_classes, dropout)(x)["logits"])
+    rows = layers.Reshape((28, 28))(image)
+    if kind == "standardised":
+        values = labelled.reshape(-1, 28, 28).astype(np.float32)
+        mean, deviation = values.mean(axis=0), values.std(axis=0) + 1.0
+        x = (keras.ops.cast(rows, "float32") - mean) / deviation
+    elif kind == "bits":
+        bits = keras.ops.cast(rows, "int32")[..., None] // (2 ** np.arange(8, dtype=np.int32)) % 2
+        x = layers.Reshape((28, 28 * 8))(keras.ops.cast(bits, "float32") * 2 - 1)
+    else:
+        x = layers.Reshape((28, 28 * 8))(layers.Embedding(256, 8)(keras.ops.cast(rows, "int32")))
+    for filters in (128, 64):
+        x = layers.LeakyReLU(LEAK)(layers.Conv1D(filters, 5, padding="same")(x))
+    x = layers.Dropout(dropout)(layers.LSTM(256, unroll=True)(x))
+    return keras.Model(image, layers.Dense(num_classes)(x))
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("--labels", type=int, default=1000)
+    parser.add_argument("--seeds", type=int, default=2)
+    options = parser.parse_args()
+    dataset = open_dataset(options.dataset)
+    names, split = dataset.description.class_names, dataset.read("train")
+    held_out = dataset.read("validation")
+    print(f"data {dataset.description.fingerprint[:16]}, {options.labels} labelled, seeds 0 to {options.seeds - 1}")
+    scores: dict[str, list[tuple[float, float]]] = {}
+    for seed in range(options.seeds):
+        chosen = choose_labelled(split.sessions, split.labels, options.labels, "total", seed, names)
+        labelled = split[chosen]
+        rest = np.setdiff1d(np.arange(len(split)), chosen)
+        scored = split[np.random.default_rng(seed).choice(rest, min(SCORED, len(rest)), replace=False)]
+        budget = min(options.labels, len(held_out))
+        validation = held_out[choose_labelled(held_out.sessions, held_out.labels, budget, "total", seed, names)]
+
+        forest = RandomForestClassifier(200, random_state=seed, n_jobs=-1)
+        forest.fit(labelled.images.reshape(len(labelled), -1), labelled.labels)
+        predicted = {"RandomForest": forest.predict(scored.images.reshape(len(scored), -1))}
+        for name, (kind, rate, dropout, patience) in VARIANTS.items():
+            keras.utils.set_random_seed(seed)
+            model = network(kind, labelled.images, len(names), dropout)
+            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
+            stop = keras.callbacks.EarlyStopping(
+                "val_accuracy", mode="max", patience=patience, restore_best_weights=True
+            )
+            model.fit(
+                pipeline.supervised(labelled, 64, seed).prefetch(2),
+                steps_per_epoch=-(-len(labelled) // 64),
+                epochs=300,
+                validation_data=pipeline.in_order(validation),
+                verbose=0,
+                shuffle=False,  # The pipeline has shuffled.
+                callbacks=[stop],
+            )
+            predicted[name] = np.argmax(model.predict(scored.images, batch_size=1024, verbose=0), axis=1)
+            print(f"seed {seed}, {name}: {np.mean(predicted[name] == scored.labels):.1%}", flush=True)
+        for name, labels in predicted.items():
+            f1 = f1_score(scored.labels, labels, average="macro", zero_division=0)
+            scores.setdefault(name, []).append((float(np.mean(labels == scored.labels)), f1))
+    print("\n| Variant | Accuracy | macro-F1 |\n|---|---|---|")
+    for name, found in scores.items():
+        accuracy, f1 = 100 * np.mean(found, axis=0)
+        print(f"| {name} | {accuracy:.1f} | {f1:.1f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+import json
+import re
+
+import pytest
+
+from clgan_tf.main import main
+from clgan_tf.reporting import comparison
+
+ISCX, USTC = "iscx_vpn_nonvpn_2016", "ustc_tfc2016"
+
+
+def row(model, accuracy, labels=1000, seed=0, unlabelled=8000, source=USTC, representation="l7", unit="total"):
+    score = {"accuracy": accuracy, "precision": accuracy - 0.01, "recall": accuracy, "f1": accuracy - 0.02}
+    score |= {"confusion": [[8, 2], [1, 9]]}
+    curves = {"discriminator_loss": [3.0, 2.0], "generator_loss": [1.0, 4.0]} if model.endswith("gan") else {}
+    count = 3194 if unit == "fraction" else labels
+    return {
+        "cell": {
+            "data": f"{source}_{representation}",
+            "model": model,
+            "labels": labels,
+            "unlabelled": unlabelled,
+            "seed": seed,
+        },
+        "systems": {model: score},
+        "data": {
+            "source_kind": source,
+            "representation": representation,
+            "fingerprint": f"{source}{representation}",
+            "sizes": {"test": 20},
+            "split": {"rule": "hash of session", "seed": 0},
+            "class_names": ["Chat", "a_b^$x$"],
+        },
+        "labels": {"unit": unit, "count": count, "unlabelled": unlabelled or 5000, "validation": 10},
+        "settings": {"model": model, "labels": labels, "batch_size": 64},
+        "environment": {"cores": 2, "processor": "x86_64", "system": "Linux", "packages": {"keras": "3"}},
+        "seconds": 60.0,
+        "curves": curves,
+    }
+
+
+ROWS = [
+    *(row("clgan", accuracy, seed=seed) for seed, accuracy in enumerate((0.80, 0.84))),
+    row("clgan", 0.9, labels=2000),
+    row("cnn_lstm", 0.86, labels=2000),
+    *(row("dcgan", accuracy, seed=seed) for seed, accuracy in enumerate((0.81, 0.82))),
+    row("random_forest", 0.85),
+    row("clgan", 0.7, labels=0.1, unlabelled=0, source=ISCX, unit="fraction", representation="all_layers"),
+    row("clgan", 0.6, unlabelled=2000, source=ISCX, representation="all_layers"),
+]
+
+
+def table(text, number, representation="l7"):
+    section = re.search(rf"## Table {number}\. [^\n]*, {representation}: .*?(?=\n## |\Z)", text, re.DOTALL)
+    return [line for line in section[0].splitlines() if line.startswith("| ") and "Labelled" not in line]
+
+
+def test_tables_hold_their_systems_means_and_spreads():
+    text = comparison.page(ROWS)
+    assert table(text, 3) == [
+        "| 1,000 | 8,000 | CLGAN | 82.0 ± 2.8 | 81.0 ± 2.8 | 82.0 ± 2.8 | 80.0 ± 2.8 | 0, 1 |",
+        "| 1,000 | 8,000 | DCGAN | 81.5 ± 0.7 | 80.5 ± 0.7 | 81.5 ± 0.7 | 79.5 ± 0.7 | 0, 1 |",
+        "| 1,000 | none | RandomForest | **85.0** | **84.0** | **85.0** | **83.0** | 0 |",
+        "| 2,000 | 8,000 | CLGAN | **90.0** | **89.0** | **90.0** | **88.0** | 0 |",
+    ]
+    assert [line.split(" | ")[2] for line in table(text, 5)] == ["CLGAN", "RandomForest", "CLGAN", "CNN-LSTM"]
+    assert table(text, 1, "all_layers")[0].startswith("| 10%: 3,194 | 5,000 | CLGAN | **70.0**")
+    assert table(text, 2, "all_layers")[0].startswith("| 1,000 | 2,000 | CLGAN | **60.0**")
+    assert "Table 4" not in text
+    assert text.count("cannot serve the paper's 4,000 labels a class") == 1
+
+
+def test_the_abstracts_claims_are_held_against_differences_seed_by_seed():
+    claims = comparison.page(ROWS).partition("## What the paper's abstract claims")[2]
+    assert "about +3 | USTC-TFC2016, l7 | 2,000: +4.0 |" in claims
+    assert "about +4 | USTC-TFC2016, l7 | 1,000: +0.5 |" in claims
+
+
+def test_the_mode_writes_a_page_with_its_pictures_inside(tmp_path, capsys):
+    for name, rows in (("a", ROWS[:5]), ("b", ROWS[5:])):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    results = f"--results={tmp_path}/a.jsonl,{tmp_path}/b.jsonl"
+    assert main(["--mode=report", results]) == 0
+    assert capsys.readouterr().out == comparison.page(ROWS)
+    output = tmp_path / "out/report.md"
+    assert main(["--mode=report", results, f"--output={output}"]) == 0
+    text, whole = output.read_text(), output.with_suffix(".html").read_text()
+    pictures = re.findall(r"!\[.*?\]\((.*?)\)", text)
+    assert sorted(pictures) == sorted(path.name for path in output.parent.glob("*.png"))
+    assert [name for name in pictures if "ustc-l7" in name] == [
+        f"report-ustc-l7-{what}.png" for what in ("labels", "losses", "confusion-clgan", "confusion-dcgan")
+    ]
+    assert whole.count('src="data:image/png;base64,') == len(pictures)
+    assert "src=" not in re.sub(r'src="data:image/png;base64,[\w+/=]+"', "", whole)
+    assert "http" not in whole
+    assert whole.count("<tr>") == sum(line.startswith("| ") for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("flags", "status", "words"),
+    [
+        ([], 2, "--mode=report needs --runs (or --run_dir), or else --results"),
+        (["--runs=a", "--results=b"], 2, "or else --results"),
+        (["--results=/none/results.jsonl"], 1, "/none/results.jsonl: No such file or directory; give a sweep's"),
+        (["--results=/dev/null"], 1, "/dev/null: holds no row"),
+    ],
+)
+def test_wrong_results_are_told(flags, status, words, capsys):
+    assert main(["--mode=report", *flags]) == status
+    assert words in capsys.readouterr().err

@@ -123,7 +123,7 @@ def find(paths: Sequence[str | Path]) -> list[str]:
             matches = sorted(glob.glob(path, recursive=True))
             if not matches:
                 raise CaptureError(f"{path}: no file matches; correct the pattern.")
-            found += find(matches)
+            found += dict.fromkeys(find(matches))  # ** matches a folder and what is in it
         else:
             found.append(path)
     return found

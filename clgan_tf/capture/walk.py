@@ -18,15 +18,15 @@ TRIES = 8  # guesses in a segment before it is left to the chain in front of it
 def record_starts(buffer: bytearray, begin: int, stop: int, order: str, most: int) -> tuple[np.ndarray, int]:
     """Starts of whole records from `begin` on, int64 [n], and where the next one begins.
 
-    It may stop early, at a record that it leaves to the caller: the last ones, and one that claims more than
-    `most` bytes.
+    It may stop early, at a record that it leaves to the caller: the last ones, one that claims more than `most`
+    bytes, and one behind SEGMENT / RECORD_HEADER others for which no place was guessed.
     """
     guesses = _guesses(buffer, begin, stop, order, most)
     at = np.array(guesses)
     limits = np.array([*guesses[1:], stop])
     going = np.ones(len(at), bool)
     places, accepted = [], []
-    for _ in range(SEGMENT // RECORD_HEADER):  # no honest chain is longer, and memory is bounded
+    for _ in range(SEGMENT // RECORD_HEADER):  # so many fit into a segment; memory is bounded
         if not going.any():
             break
         captured = gather(buffer, np.minimum(at, stop) + 8, order + "u4").astype(np.int64)

@@ -124,4 +124,5 @@ def test_a_pipe_that_gives_byte_after_byte_and_other_captures_beside_it(tmp_path
 def test_a_pattern_may_match_folders(tmp_path):
     p.write(tmp_path / "day1/a.pcap", CAPTURE)
     p.write(tmp_path / "day2/b/c.pcap", CAPTURE)
-    assert find([f"{tmp_path}/day*"]) == [f"{tmp_path}/day1/a.pcap", f"{tmp_path}/day2/b/c.pcap"]
+    for pattern in ("day*", "**"):
+        assert find([f"{tmp_path}/{pattern}"]) == [f"{tmp_path}/day1/a.pcap", f"{tmp_path}/day2/b/c.pcap"]

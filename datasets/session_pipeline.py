@@ -175,8 +175,8 @@ def deduplicate(records: beam.PCollection) -> tuple[beam.PCollection, list[beam.
     """One session of every image, one image of every session, none with two labels; and the counts of the rest."""
     counts = []
     for name, key, distinct in (
-        ("image", lambda record: record.image, lambda record: record.image),
         ("session", lambda record: record.group, lambda record: record.session),
+        ("image", lambda record: record.image, lambda record: record.image),
     ):
         grouped = records | f"by {name}" >> beam.GroupBy(key)
         outputs = grouped | f"one of each {name}" >> beam.FlatMap(

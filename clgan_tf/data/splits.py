@@ -38,6 +38,10 @@ def deduplicate(examples: Examples, keep_first: np.ndarray | None = None) -> Ded
     hashes = examples.image_hashes()
     unlabelled = examples.labels == UNLABELLED
     order = np.lexsort((examples.sessions, unlabelled, ~first))
+    # A session that several captures hold stays as one of them has it: its flows must not come apart.
+    names, captures = session_groups(examples.sessions).astype(str)[order], examples.captures.astype(str)[order]
+    _, first_of_session, session = np.unique(names, return_index=True, return_inverse=True)
+    order = order[captures == captures[first_of_session][session]]
     _, group = np.unique(hashes, return_inverse=True)
     duplicates = np.ones(count, bool)
     _, first_of_group = np.unique(group[order], return_index=True)
@@ -47,13 +51,6 @@ def deduplicate(examples: Examples, keep_first: np.ndarray | None = None) -> Ded
     _, first_of_session = np.unique(examples.sessions[remaining].astype(str), return_index=True)
     repeated = np.setdiff1d(np.arange(len(remaining)), first_of_session)
     duplicates[remaining[repeated]] = True
-
-    # A session that several captures hold stays as one of them has it: its flows must not come apart.
-    groups = session_groups(examples.sessions).astype(str)
-    remaining = order[~duplicates[order]]
-    _, first_of_group, group_of = np.unique(groups[remaining], return_index=True, return_inverse=True)
-    captures = examples.captures[remaining].astype(str)
-    duplicates[remaining[captures != captures[first_of_group][group_of]]] = True
 
     _, session = np.unique(examples.sessions.astype(str), return_inverse=True)
     conflicts = _carry_two_labels(group, examples.labels) | _carry_two_labels(session, examples.labels)

@@ -123,6 +123,54 @@ def test_by_capture_no_capture_is_in_two_splits_and_small_classes_are_named(tmp_
     assert len(set.union(*captures)) == 6
 
 
+def test_a_session_that_two_captures_hold_stays_as_one_of_them_has_it(tmp_path):
+    """One capture, with a label, has one direction; the other, without, has both."""
+    own = [[p.ipv4(p.udp(f"{name}{n}".encode(), 2000 + n)) for n in range(60)] for name in "ab"]
+    there = p.ipv4(p.udp(b"there", 1000), p.CLIENT, p.SERVER)
+    back = p.ipv4(p.udp(b"back", 53, 1000), p.SERVER, p.CLIENT)
+    p.write(tmp_path / "captures/a/1.pcap", p.pcap([there, *own[0]], 101))
+    p.write(tmp_path / "captures/b/1.pcap", p.pcap(own[1], 101, start=5000))
+    p.write(tmp_path / "captures/unlabelled/1.pcap", p.pcap([there, back, p.ipv4(p.udp(b"new", 3000))], 101))
+    builder = build("labelled_captures/flow_l7", tmp_path / "tfds", tmp_path / "captures")
+    certificate = builder.info.metadata["certificate"]
+    assert certificate["before"] == {"a": 61, "b": 60, "unlabelled": 3}
+    assert certificate["duplicates"] == {"unlabelled": 2}
+    assert certificate["after"]["unlabelled"] == {"unlabelled": 1}
+
+
+def test_a_cap_leaves_unlabelled_sessions_alone(tmp_path):
+    for name in ("a", "b", "unlabelled"):
+        frames = [p.ipv4(p.udp(f"{name}{n}".encode(), 1000 + n)) for n in range(60)]
+        p.write(tmp_path / f"captures/{name}/1.pcap", p.pcap(frames, 101, start=1000 * ord(name[0])))
+    config = session_builder.SessionConfig(name="capped", representation="l7", cap_per_class=30)
+    builder = tfds.builder("labelled_captures", config=config, data_dir=tmp_path / "tfds")
+    builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=tmp_path / "captures"))
+    after = builder.info.metadata["certificate"]["after"]
+    assert after["unlabelled"] == {"unlabelled": 60}
+    assert sum(sizes.get("a", 0) for sizes in after.values()) == 30
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "words"),
+    [
+        ("iscx_vpn_nonvpn_2016", {"classes": 3}, r"classes must be one of \[0, 2, 6\], not 3"),
+        ("ustc_tfc2016", {"classes": 2}, r"classes must be one of \[0\], not 2"),
+        ("ustc_tfc2016", {"cap_per_class": -1}, "cap_per_class must be 0 or more, not -1"),
+        ("ustc_tfc2016", {"rules": {"idle": 3}}, "rules must be fields of SessionRules"),
+    ],
+)
+def test_a_configuration_that_makes_no_sense_is_refused(tmp_path, name, values, words):
+    with pytest.raises(ConfigError, match=words):
+        tfds.builder(name, config=session_builder.SessionConfig(name="odd", **values), data_dir=tmp_path)
+
+
+def test_a_folder_named_like_a_capture_is_none(tmp_path):
+    (tmp_path / "USTC/SMB").mkdir(parents=True)
+    (tmp_path / "USTC/Weibo.pcap").mkdir()
+    with pytest.raises(ConfigError, match="needs its raw captures, and the manual directory .* holds none"):
+        build("ustc_tfc2016/session_masked", tmp_path / "tfds", tmp_path / "USTC")
+
+
 def test_a_cap_is_a_uniform_sample(tmp_path):
     config = session_builder.SessionConfig(name="capped", representation="l7", cap_per_class=40)
     builder = tfds.builder("labelled_captures", config=config, data_dir=tmp_path)

@@ -69,7 +69,6 @@ def run_sweep(settings: config.SweepConfig) -> list[str]:
         print(sweep.plan(cells))
         return []
     warnings: list[str] = []
-    sweep.write_results(directory, cells)
     with progress.bar("Sweep", len(cells), " cells") as bar:
         for cell in cells:
             bar.set_postfix_str(cell.settings.run_dir.name)
@@ -82,6 +81,7 @@ def run_sweep(settings: config.SweepConfig) -> list[str]:
                 _score(train(cell.settings, dataset, cell.flagfile_text), dataset)
                 sweep.write_results(directory, cells)
             bar.update()
+    sweep.write_results(directory, cells)
     print(f"{len(cells)} cells finished: {directory / sweep.RESULTS}")
     return warnings
 

@@ -131,7 +131,7 @@ def environment() -> dict[str, Any]:
         "packages": versions,
         "system": platform.platform(),
         "processor": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
     }
 
 

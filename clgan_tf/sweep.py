@@ -17,8 +17,8 @@ The file names data sets and grids of cells:
     flags = ["--labels_unit=total"]       # optional
 
 A data set is prepared once, in DIRECTORY/data/NAME, and shared; labelled subsets are nested for a seed.
-A cell is finished if its run directory is, or if DIRECTORY/results.jsonl has it with the same settings: a sweep
-goes on from that file alone, on another machine too.
+A cell is finished if its run directory is, or if DIRECTORY/results.jsonl has it: a sweep goes on from that file alone,
+on another machine too. Rows of that file which are of no cell stay in it.
 """
 
 import itertools
@@ -33,7 +33,7 @@ from absl import flags as absl_flags
 
 from clgan_tf import config
 from clgan_tf.errors import ConfigError, DataError
-from clgan_tf.files import written_aside
+from clgan_tf.files import read_json, written_aside
 from clgan_tf.run_directory import RunDirectory, read_log, read_metrics, settings
 
 RESULTS = "results.jsonl"
@@ -41,7 +41,7 @@ KEYS = {"directory": str, "flags": list, "data": dict, "cells": list}
 AXES = ("data", "models", "labels", "unlabelled", "seeds")
 PLACE = ("data", "model", "labels", "unlabelled", "seed")
 CURVES = ("discriminator_loss", "generator_loss", "labelled_loss", "reconstruction_loss")
-FACTS = ("systems", "settings", "labels", "data", "seconds")
+FACTS = ("cell", "systems", "settings", "labels", "data", "environment")
 NO_SETTING = ("seed", "run_dir", "dataset")  # of those that a row has, or may differ by
 
 
@@ -87,7 +87,7 @@ def read_sweep(path: Path) -> tuple[Path, list[Cell]]:
     """The sweep's directory and its cells, in the file's order; every flag is checked before anything runs.
 
     Raises:
-      ConfigError: the file is missing or no TOML, or a key or flag in it is wrong.
+      ConfigError: the file is missing or no TOML, a key or flag in it is wrong, or a cell was run otherwise before.
       DataError: there is a results.jsonl, which is damaged.
     """
     try:
@@ -116,17 +116,24 @@ def read_sweep(path: Path) -> tuple[Path, list[Cell]]:
     names = [cell.settings.run_dir for cell in cells]
     if len(set(names)) < len(names):
         raise ConfigError(f"--sweep={path}: two cells are the same.")
-    if (directory / RESULTS).exists() and (directory / RESULTS).stat().st_size:
-        rows = {_key(row["cell"], row["settings"]): row for row in read_results(directory / RESULTS)}
-        cells = [replace(cell, earlier=rows.get(_key(cell.place, settings(cell.settings)))) for cell in cells]
+    rows = {_key(row["cell"]): row for row in known_rows(directory)}
+    cells = [replace(cell, earlier=rows.get(_key(cell.place))) for cell in cells]
+    for cell in cells:
+        _check_earlier(cell, directory)
     return directory, cells
+
+
+def known_rows(directory: Path) -> list[dict[str, Any]]:
+    """The rows of the directory's results.jsonl, if there is one. Raises DataError where it is damaged."""
+    path = directory / RESULTS
+    return read_results(path) if path.exists() and path.stat().st_size else []
 
 
 def read_results(path: Path) -> list[dict[str, Any]]:
     """The rows of a results.jsonl.
 
     Raises:
-      DataError: it is missing, or a line is no row of a sweep.
+      DataError: it is missing or empty, or a line is no row of a sweep.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -136,11 +143,8 @@ def read_results(path: Path) -> list[dict[str, Any]]:
     for number, line in enumerate(lines, 1):
         try:
             row = json.loads(line)
-            if not set(PLACE) <= set(row["cell"]) or not {"systems", "settings", "labels", "data", "seconds"} <= set(
-                row
-            ):
-                raise KeyError(line[:50])
-        except (ValueError, KeyError, TypeError) as error:
+            _check_row(row)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DataError(f"{path}, line {number}: no row of a sweep; get the file again.") from error
         rows.append(row)
     if not rows:
@@ -148,9 +152,59 @@ def read_results(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _key(place: dict[str, Any], values: dict[str, Any]) -> str:
-    kept = {name: value for name, value in values.items() if name not in NO_SETTING}
-    return json.dumps([place, kept], sort_keys=True)
+def _check_row(row: Any) -> None:
+    """Raises where what is read from a row is not there or is of another kind."""
+    parts = {name: dict(row[name]) for name in FACTS}
+    place = parts["cell"]
+    numbers = [row["seconds"], *(place[name] for name in ("labels", "unlabelled", "seed"))]
+    numbers += [parts["labels"][name] for name in ("count", "unlabelled")]
+    scores = parts["systems"][place["model"]]
+    numbers += [scores[name] for name in ("accuracy", "precision", "recall", "f1")]
+    words = [place["data"], place["model"], parts["labels"]["unit"]]
+    words += [parts["data"][name] for name in ("source_kind", "representation", "fingerprint")]
+    words += [parts["environment"]["system"], parts["environment"]["processor"], parts["data"]["split"]["rule"]]
+    numbers += [parts["environment"]["cores"], parts["data"]["sizes"]["test"], parts["data"]["split"]["seed"]]
+    numbers += [parts["settings"][name] for name in ("pretraining_epochs", "batch_size")]
+    dict(parts["environment"]["packages"])
+    confusion = np.array(scores["confusion"], np.int64)
+    if (
+        not all(type(number) in (int, float) for number in numbers)
+        or not all(isinstance(word, str) for word in [*words, *parts["data"]["class_names"]])
+        or confusion.shape != (len(parts["data"]["class_names"]),) * 2
+        or not all(np.ndim(np.array(curve, float)) == 1 for curve in dict(row.get("curves", {})).values())
+    ):
+        raise TypeError("a value of another kind")
+
+
+def _key(place: dict[str, Any]) -> tuple[Any, ...]:
+    return (place["data"], place["model"], float(place["labels"]), place["unlabelled"], place["seed"])
+
+
+def _check_earlier(cell: Cell, directory: Path) -> None:
+    """Raises ConfigError where the cell is there already, with other settings or of other data."""
+    if cell.earlier is not None:
+        data, source = cell.earlier["data"], cell.source
+        wanted: dict[str, Any] = {
+            "source_kind": source.source_kind,
+            "representation": source.representation,
+            "unit": source.unit,
+        }
+        wanted |= {"split_seed": source.seed, "test_fraction": source.test_fraction}
+        wanted |= settings(cell.settings)
+        found = {**wanted, **cell.earlier["settings"], **{name: data.get(name) for name in ("representation", "unit")}}
+        found |= {"source_kind": data["source_kind"], "split_seed": data["split"]["seed"]}
+        found["test_fraction"] = data["split"].get("test_fraction", source.test_fraction)
+        where = directory / RESULTS
+    elif cell.run.config.exists():
+        found, wanted, where = read_json(cell.run.config), settings(cell.settings), cell.run.path
+    else:
+        return
+    for name, value in wanted.items():
+        if name not in NO_SETTING and found.get(name) != value:
+            raise ConfigError(
+                f"{where} has {cell.run.path.name} of {cell.data} with --{name}={found.get(name)}, not {value}; "
+                "give the sweep another directory, or move that away."
+            )
 
 
 def _cell(path: Path, directory: Path, place: tuple[Any, ...], given: list[str]) -> Cell:
@@ -176,11 +230,13 @@ def _cell(path: Path, directory: Path, place: tuple[Any, ...], given: list[str])
 
 
 def write_results(directory: Path, cells: list[Cell]) -> None:
-    """Writes results.jsonl anew: one line for every finished cell, in the sweep's order."""
+    """Writes results.jsonl anew: a line for every finished cell, in the sweep's order, then rows of no cell."""
     directory.mkdir(parents=True, exist_ok=True)
+    rows = [cell.row() for cell in cells if cell.is_finished]
+    places = {_key(cell.place) for cell in cells}
+    rows += [row for row in known_rows(directory) if _key(row["cell"]) not in places]
     with written_aside(directory / RESULTS) as aside:
-        lines = [json.dumps(cell.row()) + "\n" for cell in cells if cell.is_finished]
-        aside.write_text("".join(lines), encoding="utf-8")
+        aside.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def plan(cells: list[Cell]) -> str:

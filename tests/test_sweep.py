@@ -21,6 +21,13 @@ def write(folder: Path, demo_corpus: Path, **changes) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def one_row(tmp_path_factory, demo_corpus):
+    folder = tmp_path_factory.mktemp("row")
+    assert main(["--mode=sweep", f"--sweep={write(folder, demo_corpus, models=['random_forest'], labels=[2])}"]) == 0
+    return results(folder)[0]
+
+
 def results(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "sweep/results.jsonl").read_text().splitlines()]
 
@@ -81,13 +88,31 @@ def test_a_sweep_goes_on_from_its_results_alone_if_the_settings_are_the_same(tmp
     assert main(["--mode=sweep", f"--sweep={path}"]) == 0
     assert results(tmp_path) == before
     assert not (tmp_path / "sweep/demo").exists()
+    written = path.read_text()
+    # Rows of cells that the sweep no longer has stay; numbers may be written in another way.
+    path.write_text(written.replace("labels = [2]", "labels = [2.0]").replace('"random_forest", ', ""))
+    assert main(["--mode=sweep", f"--sweep={path}"]) == 0
+    assert sorted(map(str, results(tmp_path))) == sorted(map(str, before))
+    for old, new, words in (
+        ("batch_size=32", "batch_size=16", "with --batch_size=32, not 16"),
+        ("test_fraction=0.3", "test_fraction=0.4", "with --test_fraction=0.3, not 0.4"),
+        ("test_fraction=0.3", "representation=l7", "with --representation=masked, not l7"),
+    ):
+        path.write_text(written.replace(old, new))
+        capsys.readouterr()
+        assert main(["--mode=sweep", f"--sweep={path}"]) == 2
+        assert words in capsys.readouterr().err
+        assert len(results(tmp_path)) == 2
+
+
+def test_a_finished_run_with_other_settings_is_not_taken_for_the_cell(tmp_path, demo_corpus):
+    path = write(tmp_path, demo_corpus, models=["random_forest"], labels=[2])
+    assert main(["--mode=sweep", f"--sweep={path}"]) == 0
+    (tmp_path / "sweep/results.jsonl").unlink()
+    assert sweep.read_sweep(path)[1][0].is_finished
     path.write_text(path.read_text().replace("batch_size=32", "batch_size=16"))
-    _, cells = sweep.read_sweep(path)
-    assert not any(cell.is_finished for cell in cells)
-    (tmp_path / "sweep/results.jsonl").write_text(json.dumps({"cell": {}}))
-    capsys.readouterr()
-    assert main(["--mode=sweep", f"--sweep={path}"]) == 1
-    assert "results.jsonl, line 1: no row of a sweep; get the file again" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match="random_forest_2_all_seed0 of demo with --batch_size=32, not 16"):
+        sweep.read_sweep(path)
 
 
 @pytest.mark.parametrize(
@@ -117,3 +142,29 @@ def test_a_file_that_is_no_sweep(tmp_path, text, words, capsys):
     assert main(["--mode=sweep", f"--sweep={path}"]) == 2
     assert words in capsys.readouterr().err
     assert main(["--mode=sweep", "--sweep=/none.toml"]) == 2
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda row: {"cell": {}},
+        lambda row: row | {"cell": list(row["cell"])},
+        lambda row: row | {"systems": {}},
+        lambda row: row | {"settings": []},
+        lambda row: {name: value for name, value in row.items() if name != "environment"},
+        lambda row: row | {"curves": {"generator_loss": ["high"]}},
+        lambda row: row | {"seconds": "long"},
+        lambda row: [row],
+    ],
+)
+def test_a_damaged_row_is_told(tmp_path, demo_corpus, spoil, capsys, one_row):
+    path = write(tmp_path, demo_corpus, models=["random_forest"], labels=[2])
+    target = tmp_path / "sweep/results.jsonl"
+    target.parent.mkdir()
+    target.write_text(json.dumps(one_row) + "\n")
+    assert sweep.read_results(target) == [one_row]
+    for text in (json.dumps(spoil(one_row)), "[" * 100_000, "\0"):
+        target.write_text(json.dumps(one_row) + "\n" + text)
+        for flags in (["--mode=sweep", f"--sweep={path}"], ["--mode=report", f"--results={target}"]):
+            assert main(flags) == 1
+            assert "results.jsonl, line 2: no row of a sweep; get the file again" in capsys.readouterr().err

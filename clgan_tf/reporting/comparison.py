@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
+from clgan_tf.errors import DataError
 from clgan_tf.files import written_aside
-from clgan_tf.reporting import figures, html
+from clgan_tf.reporting import figures, web_page
 from clgan_tf.reporting.tables import COLUMNS, per_cent, title
 
 Row = dict[str, Any]  # a line of a sweep's results.jsonl
@@ -26,9 +28,10 @@ PICTURED = ("clgan", "dcgan")  # the paper's figures 5 and 6
 INTRODUCTION = """\
 Made by `python -m clgan_tf.main --mode=report --results=...` from the results of `--mode=sweep`. Per cent, on the
 test split, which every run reads once; mean ± standard deviation over the seeds that the last column names; averages
-over classes are unweighted. The best of a group is bold. All systems of a group have the same labelled sessions, and
-the GANs and the autoencoder the same unlabelled ones; CNN-LSTM, the trees and the nearest neighbour use none, which is
-why a group with fewer unlabelled sessions does not repeat them.
+over classes are unweighted. The best of a group is bold. With one seed all systems of a group have the same labelled
+sessions, and the GANs and the autoencoder the same unlabelled ones; a mean over three seeds beside a single seed is no
+like comparison. CNN-LSTM, the trees and the nearest neighbour use no unlabelled sessions, which is why a group with
+fewer of them does not repeat those systems.
 
 The paper's own tables were not at hand when this was made: of its figures only those of its abstract stand here. In
 `all_layers` the capture's time stamp alone tells the classes (README.md, "What the scores may rest on"): its figures
@@ -52,7 +55,10 @@ def _is_total(row: Row) -> bool:
 
 
 TABLES = (
-    Table(1, "share of labelled sessions, the rest unlabelled", ISCX, SYSTEMS, lambda row: not _is_total(row)),
+    Table(
+        *(1, "share of labelled sessions, the rest unlabelled", ISCX, SYSTEMS),
+        lambda row: row["labels"]["unit"] == "fraction",
+    ),
     Table(
         *(2, f"unlabelled sessions, {HEADLINE:,} labelled", ISCX, SYSTEMS),
         lambda row: _is_total(row) and row["cell"]["labels"] == HEADLINE,
@@ -77,23 +83,33 @@ TABLES = (
 
 
 def page(rows: list[Row], pictures: dict[str, str] | None = None) -> str:
-    """The report as Markdown; `pictures`: captions by file name, shown at its end."""
+    """The report as Markdown; `pictures`: captions by file name, shown at its end.
+
+    Raises:
+      DataError: two rows are of one cell, or rows that would stand beside each other are of other data or settings.
+    """
+    _check(rows)
     sections = ["# CLGAN beside what it is compared with", INTRODUCTION, _circumstances(rows)]
     for table in TABLES:
         for representation in REPRESENTATIONS:
-            chosen = [row for row in _of(rows, table.source_kind, representation) if table.holds(row)]
+            chosen = [row for row in rows if _is_in(row, table) and row["data"]["representation"] == representation]
             if body := _table(chosen, table.systems):
                 heading = f"## Table {table.number}. {NAMES[table.source_kind]}, {representation}: {table.subject}"
                 sections += [heading, *([table.note] if table.note else []), body]
+    left_out = [row for row in rows if not any(_is_in(row, table) for table in TABLES)]
+    if left_out:
+        names = ", ".join(sorted({f"{_short(row['cell']['model'])} on {row['cell']['data']}" for row in left_out}))
+        sections.append(f"{len(left_out)} of {len(rows)} runs fit none of the paper's tables: {names}.")
     sections += ["## What the paper's abstract claims", _claims(rows)]
     if pictures:
         sections.append("## Pictures")
-        sections += [f"{caption}\n\n![{caption}]({name})" for name, caption in pictures.items()]
+        sections += [f"{caption}\n\n![{caption}]({quote(name)})" for name, caption in pictures.items()]
     return "\n\n".join(sections) + "\n"
 
 
 def write(rows: list[Row], output: str) -> list[Path]:
     """Writes the page as FILE.md, its pictures beside it, and FILE.html, which holds them; returns what was written."""
+    _check(rows)
     target = Path(output)
     drawn = _pictures(rows, target.stem)
     for name, (figure, _) in drawn.items():
@@ -103,8 +119,39 @@ def write(rows: list[Row], output: str) -> list[Path]:
         aside.write_text(text, encoding="utf-8")
     whole = target.with_suffix(".html")
     with written_aside(whole) as aside:
-        aside.write_text(html.self_contained(text, target.parent), encoding="utf-8")
+        pngs = {quote(name): target.with_name(name).read_bytes() for name in drawn}
+        aside.write_text(web_page.self_contained(text, pngs), encoding="utf-8")
     return [target, whole, *(target.with_name(name) for name in drawn)]
+
+
+def _check(rows: list[Row]) -> None:
+    """Raises DataError where unlike rows would be averaged or set beside each other."""
+    cells: set[tuple[Any, ...]] = set()
+    fingerprints: dict[tuple[str, str], str] = {}
+    settings: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in rows:
+        data, cell, unit = row["data"], row["cell"], row["labels"]["unit"]
+        what = data["source_kind"], data["representation"]
+        group = (*what, unit, cell["labels"], cell["unlabelled"])
+        run = (*group, cell["model"], cell["seed"])
+        name = f"{cell['model']} on {cell['data']}, {cell['labels']:g} labels {unit}, seed {cell['seed']}"
+        if run in cells:
+            raise DataError(f"--results: {name} is there twice; give each sweep's results once.")
+        cells.add(run)
+        if fingerprints.setdefault(what, data["fingerprint"]) != data["fingerprint"]:
+            raise DataError(f"--results: {name} is of other data than the rows before it; report on one at a time.")
+        kept = {key: value for key, value in row["settings"].items() if key not in ("dataset", "model", "baselines")}
+        if settings.setdefault(group, kept) != kept:
+            raise DataError(f"--results: {name} has other settings than its group; report on one sweep at a time.")
+
+
+def _is_in(row: Row, table: Table) -> bool:
+    return (
+        row["data"]["source_kind"] == table.source_kind
+        and row["data"]["representation"] in REPRESENTATIONS
+        and row["cell"]["model"] in table.systems
+        and table.holds(row)
+    )
 
 
 def _of(rows: list[Row], source_kind: str, representation: str) -> list[Row]:
@@ -131,35 +178,38 @@ def _table(rows: list[Row], systems: tuple[str, ...]) -> str:
         group = [row for row in rows if (row["cell"]["labels"], row["cell"]["unlabelled"]) == (labels, unlabelled)]
         by_system = {name: [row for row in group if row["cell"]["model"] == name] for name in systems}
         by_system = {name: found for name, found in by_system.items() if found}
-        means = {
-            name: [np.mean([_scores(row)[column] for row in found]) for column in COLUMNS]
+        texts = {
+            name: [per_cent([_scores(row)[column] for row in found]) for column in COLUMNS]
             for name, found in by_system.items()
         }
-        best = np.max(list(means.values()), axis=0) if means else []
+        best = [max(float(text.split()[0]) for text in column) for column in zip(*texts.values(), strict=True)]
         for name, found in by_system.items():
             known = found[0]["labels"]
-            share = f"{labels:.0%}: " if known["unit"] == "fraction" else ""
-            pool = "none" if name in TREES or name == "cnn_lstm" else f"{known['unlabelled']:,}"
+            share = f"{100 * labels:g}%: " if known["unit"] == "fraction" else ""
+            pool = steps = "none"
+            if name in SEMI_SUPERVISED:
+                epochs, batch = (found[0]["settings"][key] for key in ("pretraining_epochs", "batch_size"))
+                pool, steps = f"{known['unlabelled']:,}", f"{epochs * max(1, known['unlabelled'] // batch):,}"
             cells = [
-                f"**{text}**" if mean == top else text
-                for text, mean, top in zip(
-                    (per_cent([_scores(row)[column] for row in found]) for column in COLUMNS),
-                    means[name],
-                    best,
-                    strict=True,
-                )
+                f"**{text}**" if float(text.split()[0]) == top else text
+                for text, top in zip(texts[name], best, strict=True)
             ]
             seeds = ", ".join(str(seed) for seed in sorted(row["cell"]["seed"] for row in found))
-            lines.append(f"| {share}{known['count']:,} | {pool} | {_short(name)} | {' | '.join(cells)} | {seeds} |")
+            lines.append(
+                f"| {share}{known['count']:,} | {pool} | {steps} | {_short(name)} | {' | '.join(cells)} | {seeds} |"
+            )
     if not lines:
         return ""
-    head = f"| Labelled | Unlabelled | System | {' | '.join(COLUMNS.values())} | Seeds |"
-    return "\n".join([head, "|---|" + "---|" * (len(COLUMNS) + 3), *lines])
+    head = f"| Labelled | Unlabelled | Steps of phase 1 | System | {' | '.join(COLUMNS.values())} | Seeds |"
+    return "\n".join([head, "|---|" + "---|" * (len(COLUMNS) + 4), *lines])
 
 
 def _claims(rows: list[Row]) -> str:
-    """Differences of accuracy, seed by seed, where the abstract names one."""
-    lines = ["| Claim (accuracy) | Paper | Data | Ours |", "|---|---|---|---|"]
+    """Differences of accuracy between runs of the same seed, where the abstract names one."""
+    lines = [
+        "| Claim (accuracy) | Paper | Data | Ours: labelled sessions, mean difference, seeds |",
+        "|---|---|---|---|",
+    ]
     for text, paper, other, budgets in (
         ("CLGAN over CNN-LSTM at 2,000 labelled sessions", "about +3", "cnn_lstm", (2000,)),
         ("CLGAN over DCGAN at every number of labelled sessions", "about +4", "dcgan", None),
@@ -177,7 +227,9 @@ def _claims(rows: list[Row]) -> str:
                     if model == "clgan" and beside is not None and (budgets is None or labels in budgets):
                         gains.setdefault(labels, []).append(accuracy - beside)
                 if gains:
-                    ours = "; ".join(f"{labels:,}: {100 * np.mean(gain):+.1f}" for labels, gain in gains.items())
+                    ours = "; ".join(
+                        f"{labels:,}: {100 * np.mean(gain):+.1f} ({len(gain)})" for labels, gain in gains.items()
+                    )
                     lines.append(f"| {text} | {paper} | {name}, {representation} | {ours} |")
     return "\n".join(lines)
 
@@ -194,9 +246,12 @@ def _circumstances(rows: list[Row]) -> str:
         + ", ".join(f"{name} {version}" for name, version in row["environment"]["packages"].items())
         for row in rows
     }
-    varied = ("dataset", "model", "labels", "labels_unit", "unlabelled", "baselines", "pretraining_epochs")
-    settings = {name: value for name, value in rows[0]["settings"].items() if name not in varied}
-    same = all(row["settings"].get(name) == value for row in rows for name, value in settings.items())
+    in_tables = ("dataset", "model", "labels", "labels_unit", "unlabelled", "baselines")
+    settings: dict[str, dict[str, None]] = {}
+    for row in rows:
+        for name, value in row["settings"].items():
+            if name not in in_tables:
+                settings.setdefault(name, {})[str(value)] = None
     minutes = {
         name: np.mean(found) / 60
         for name in SYSTEMS
@@ -208,9 +263,8 @@ def _circumstances(rows: list[Row]) -> str:
         f"{len(rows)} runs. Minutes a run: {durations}.",
         f"Machine: {'; '.join(sorted(machines))}.",
     ]
-    if same:
-        shared = ", ".join(f"--{name}={value}" for name, value in settings.items())
-        lines.append(f"Settings of all networks: {shared}; validation: never more sessions than labelled ones.")
+    shared = ", ".join(f"--{name}={' or '.join(values)}" for name, values in settings.items())
+    lines.append(f"Settings of the networks: {shared}; validation: never more sessions than labelled ones.")
     return "\n".join(lines)
 
 
@@ -237,7 +291,11 @@ def _pictures(rows: list[Row], stem: str) -> dict[str, tuple[figures.Figure, str
             ]
             first = {row["cell"]["model"]: row for row in sorted(headline, key=lambda row: -row["cell"]["seed"])}
             at = f"{data}; {HEADLINE:,} labelled, {POOL:,} unlabelled"
-            losses = {title(model): first[model]["curves"] for model in SEMI_SUPERVISED if model in first}
+            losses = {
+                title(model): first[model]["curves"]
+                for model in SEMI_SUPERVISED
+                if model in first and len(first[model].get("curves", {})) > 1
+            }
             if losses:
                 drawn[f"{prefix}-losses.png"] = (
                     figures.losses_figure(losses),

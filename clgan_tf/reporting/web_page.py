@@ -1,8 +1,8 @@
 """Markdown to one HTML page that holds its pictures."""
 
 import base64
+import html
 import re
-from pathlib import Path
 
 import markdown
 
@@ -15,16 +15,12 @@ h2 { margin-top: 2.5rem; font-size: 1.2rem; }
 """
 
 
-def self_contained(text: str, folder: Path) -> str:
-    """The page of a Markdown text whose pictures (PNG) lie in `folder`."""
-    body = markdown.markdown(text, extensions=["tables"])
+def self_contained(text: str, pictures: dict[str, bytes]) -> str:
+    """The page of a Markdown text, whose HTML is shown as text; `pictures`: PNG by what the text links to."""
+    body = markdown.markdown(html.escape(text, quote=False), extensions=["tables"])
+    for link, png in pictures.items():
+        body = body.replace(f'src="{link}"', f'src="data:image/png;base64,{base64.b64encode(png).decode()}"')
     found = re.search(r"<h1>(.*?)</h1>", body)
-
-    def embedded(match: re.Match[str]) -> str:
-        data = base64.b64encode((folder / match[1]).read_bytes()).decode()
-        return f'src="data:image/png;base64,{data}"'
-
-    body = re.sub(r'src="([^":]+\.png)"', embedded, body)
     title = found[1] if found else ""
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'

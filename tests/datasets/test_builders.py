@@ -167,7 +167,7 @@ def test_a_configuration_that_makes_no_sense_is_refused(tmp_path, name, values, 
 def test_a_folder_named_like_a_capture_is_none(tmp_path):
     (tmp_path / "USTC/SMB").mkdir(parents=True)
     (tmp_path / "USTC/Weibo.pcap").mkdir()
-    with pytest.raises(ConfigError, match="needs its raw captures, and the manual directory .* holds none"):
+    with pytest.raises(ConfigError, match=r"needs its raw captures, and the manual directory .* holds none"):
         build("ustc_tfc2016/session_masked", tmp_path / "tfds", tmp_path / "USTC")
 
 

@@ -141,7 +141,7 @@ def _check(rows: list[Row]) -> None:
         if fingerprints.setdefault(what, data["fingerprint"]) != data["fingerprint"]:
             raise DataError(f"--results: {name} is of other data than the rows before it; report on one at a time.")
         kept = {key: value for key, value in row["settings"].items() if key not in ("dataset", "model", "baselines")}
-        if settings.setdefault(group, kept) != kept:
+        if cell["model"] not in TREES and settings.setdefault(group, kept) != kept:  # Trees know none of them.
             raise DataError(f"--results: {name} has other settings than its group; report on one sweep at a time.")
 
 
@@ -250,7 +250,7 @@ def _circumstances(rows: list[Row]) -> str:
     settings: dict[str, dict[str, None]] = {}
     for row in rows:
         for name, value in row["settings"].items():
-            if name not in in_tables:
+            if name not in in_tables and row["cell"]["model"] not in TREES:
                 settings.setdefault(name, {})[str(value)] = None
     minutes = {
         name: np.mean(found) / 60

@@ -82,6 +82,10 @@ def test_what_fits_no_table_is_named():
     assert "| 50.0" not in "".join(table(text, 3))
 
 
+def test_settings_that_trees_do_not_know_may_differ():
+    comparison.page([*ROWS, row("nearest_neighbour", 0.5) | {"settings": {"batch_size": 256, "pretraining_epochs": 1}}])
+
+
 @pytest.mark.parametrize(
     ("other", "words"),
     [

@@ -4,7 +4,9 @@ import json
 import os
 import platform
 import shutil
+import subprocess
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -117,7 +119,7 @@ def open_run(config: TrainConfig, flagfile_text: str) -> RunDirectory:
 
 
 def environment() -> dict[str, Any]:
-    """Versions of what computes, and the machine."""
+    """Versions of what computes, the machine, the day (UTC) and, in a checkout, the commit."""
     packages = ("tensorflow-cpu", "tensorflow", "keras", "numpy", "scikit-learn", "dpkt")
     versions = {}
     for name in packages:
@@ -127,12 +129,26 @@ def environment() -> dict[str, Any]:
             continue
     return {
         "clgan_tf": __version__,
+        "commit": _commit(),
+        "date": datetime.now(UTC).date().isoformat(),
         "python": platform.python_version(),
         "packages": versions,
         "system": platform.platform(),
         "processor": platform.processor() or platform.machine(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
     }
+
+
+def _commit() -> str | None:
+    """What is checked out where this file lies, "-dirty" behind it if files were changed; None outside a checkout."""
+    root = Path(__file__).parents[1]
+    if not (root / ".git").exists():
+        return None
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def settings(config: TrainConfig) -> dict[str, Any]:

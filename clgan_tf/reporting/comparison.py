@@ -241,6 +241,10 @@ def _circumstances(rows: list[Row]) -> str:
         split = f"{data['split']['rule']}, seed {data['split']['seed']}"
         name = f"{NAMES.get(data['source_kind'], data['source_kind'])}, {data['representation']}"
         lines.append(f"| {name} | {split} | {data['sizes']['test']:,} | `{data['fingerprint'][:16]}` |")
+    made = {
+        f"{row['environment'].get('date') or 'unknown day'}, commit {row['environment'].get('commit') or 'unknown'}"
+        for row in rows
+    }
     machines = {
         f"{row['environment']['cores']} cores ({row['environment']['processor']}), {row['environment']['system']}, "
         + ", ".join(f"{name} {version}" for name, version in row["environment"]["packages"].items())
@@ -261,7 +265,7 @@ def _circumstances(rows: list[Row]) -> str:
     lines += [
         "",
         f"{len(rows)} runs. Minutes a run: {durations}.",
-        f"Machine: {'; '.join(sorted(machines))}.",
+        f"Machine: {'; '.join(sorted(machines))}. Made: {'; '.join(sorted(made))}.",
     ]
     shared = ", ".join(f"--{name}={' or '.join(values)}" for name, values in settings.items())
     lines.append(f"Settings of the networks: {shared}; validation: never more sessions than labelled ones.")

@@ -1,6 +1,7 @@
 """A run directory, exact resumption after Ctrl-C, and phase 2 from phase 1's weights alone."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from clgan_tf import models, serving
+from clgan_tf import models, run_directory, serving
 from clgan_tf.errors import ModelFileError, TrainingError
 from clgan_tf.main import main
 from clgan_tf.models.discriminator import build_discriminator
@@ -249,3 +250,20 @@ def test_a_training_state_that_is_not_ours(tmp_path, damage):
                 archive.writestr(name, data)
     with pytest.raises(ModelFileError, match=r"start the run anew|this model"):
         checkpoint.restore(path, compiled())
+
+
+def test_the_environment_names_the_day_and_the_commit(tmp_path, monkeypatch):
+    found = run_directory.environment()
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d", found["date"])
+    monkeypatch.setattr(run_directory, "__file__", str(tmp_path / "clgan_tf/run_directory.py"))
+    assert run_directory.environment()["commit"] is None
+    for command in (
+        ["init", "-q"],
+        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "a", "--allow-empty"],
+    ):
+        subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
+    commit = run_directory.environment()["commit"]
+    assert re.fullmatch(r"[0-9a-f]{7,}", commit)
+    (tmp_path / "a").write_text("a")
+    subprocess.run(["git", "-C", str(tmp_path), "add", "a"], check=True)
+    assert run_directory.environment()["commit"] == f"{commit}-dirty"

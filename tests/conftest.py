@@ -27,6 +27,14 @@ def published() -> Path:
 
 
 @pytest.fixture(scope="session")
+def published_captures(published: Path) -> Path:
+    """The captures among the published data."""
+    if not (published / "captures").is_dir():
+        pytest.skip("CLGAN_DATA holds no captures/: they are compared only where they are")
+    return published / "captures"
+
+
+@pytest.fixture(scope="session")
 def demo_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """About 600 sessions of demo traffic as capture files."""
     root = tmp_path_factory.mktemp("demo") / "captures"

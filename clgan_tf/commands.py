@@ -6,7 +6,6 @@ Those that read captures return the warnings about them, which they have printed
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from clgan_tf.capture.sources import find
 from clgan_tf.data import prepare
 from clgan_tf.data.dataset import Dataset
 from clgan_tf.data.examples import Examples
-from clgan_tf.data.prepare import RULES
 from clgan_tf.data.registered import open_any
 from clgan_tf.errors import DataError
 from clgan_tf.evaluation import audit
@@ -29,7 +27,6 @@ from clgan_tf.run_directory import RunDirectory, read_metrics
 from clgan_tf.training.run import Trained, train
 
 OWN_SPLITS = ("train", "validation", "test")
-SPLIT_RULES = {rule: split_by for split_by, rule in RULES.items()}
 
 
 def run_prepare(settings: config.PrepareConfig) -> list[str]:
@@ -88,22 +85,12 @@ def run_sweep(settings: config.SweepConfig) -> list[str]:
 
 def _matching(dataset: Dataset, source: config.PrepareConfig) -> Dataset:
     """The data set, if it was prepared as the flags say. Raises DataError where it was not."""
-    description = dataset.description
-    for flag, found, wanted in (
-        ("source_kind", description.source_kind, source.source_kind),
-        ("representation", description.representation, source.representation),
-        ("unit", description.unit, source.unit),
-        *((name, description.rules.get(name), value) for name, value in asdict(source.rules).items()),
-        ("split_seed", description.split["seed"], source.seed),
-        ("split_by", SPLIT_RULES.get(description.split["rule"], source.split_by), source.split_by),
-        ("test_fraction", description.split.get("test_fraction"), source.test_fraction),
-        ("validation_fraction", description.split.get("validation_fraction"), source.validation_fraction),
-    ):
-        if found != wanted:
-            raise DataError(
-                f"{dataset.directory} was prepared with --{flag}={found}, not {wanted}; give another --dataset, "
-                "or leave --source out to use it as it is."
-            )
+    if differing := prepare.differing_flag(dataset.description.facts(), source):
+        flag, found, wanted = differing
+        raise DataError(
+            f"{dataset.directory} was prepared with --{flag}={found}, not {wanted}; give another --dataset, "
+            "or leave --source out to use it as it is."
+        )
     return dataset
 
 

@@ -99,10 +99,10 @@ def open_run(config: TrainConfig, flagfile_text: str) -> RunDirectory:
         if not run.config.exists():
             raise ConfigError(f"--resume: {run.path} holds no {run.config.name}; start the run without --resume.")
         earlier = read_json(run.config)
-        for name, value in current.items():
-            # Directories may have moved; the data's fingerprint is compared by who reads it.
-            if name not in ("run_dir", "dataset") and earlier.get(name) != value:
-                raise ConfigError(f"--resume: the run has --{name}={earlier.get(name)}, not {value}; use its flagfile.")
+        if name := differing_setting(earlier, current):
+            raise ConfigError(
+                f"--resume: the run has --{name}={earlier.get(name)}, not {current[name]}; use its flagfile."
+            )
         return run
     if run.path.exists() and not config.overwrite:
         raise ConfigError(f"{run.path} exists; pass --resume to continue it or --overwrite to replace it.")
@@ -116,6 +116,17 @@ def open_run(config: TrainConfig, flagfile_text: str) -> RunDirectory:
     write_json(run.config, current)
     write_json(run.environment, environment())
     return run
+
+
+def differing_setting(earlier: dict[str, Any], current: dict[str, Any]) -> str | None:
+    """The first of the current settings that was another one in an earlier run; None if there is none.
+
+    Directories may have moved; the data's fingerprint is compared by who reads it.
+    """
+    return next(
+        (name for name, value in current.items() if name not in ("run_dir", "dataset") and earlier.get(name) != value),
+        None,
+    )
 
 
 def environment() -> dict[str, Any]:

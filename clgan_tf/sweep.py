@@ -32,9 +32,10 @@ import numpy as np
 from absl import flags as absl_flags
 
 from clgan_tf import config
+from clgan_tf.data.prepare import differing_flag
 from clgan_tf.errors import ConfigError, DataError
 from clgan_tf.files import read_json, written_aside
-from clgan_tf.run_directory import RunDirectory, read_log, read_metrics, settings
+from clgan_tf.run_directory import RunDirectory, differing_setting, read_log, read_metrics, settings
 
 RESULTS = "results.jsonl"
 KEYS = {"directory": str, "flags": list, "data": dict, "cells": list}
@@ -42,7 +43,6 @@ AXES = ("data", "models", "labels", "unlabelled", "seeds")
 PLACE = ("data", "model", "labels", "unlabelled", "seed")
 CURVES = ("discriminator_loss", "generator_loss", "labelled_loss", "reconstruction_loss")
 FACTS = ("cell", "systems", "settings", "labels", "data", "environment")
-NO_SETTING = ("seed", "run_dir", "dataset")  # of those that a row has, or may differ by
 
 
 @dataclass(frozen=True)
@@ -161,11 +161,12 @@ def _check_row(row: Any) -> None:
     scores = parts["systems"][place["model"]]
     numbers += [scores[name] for name in ("accuracy", "precision", "recall", "f1")]
     words = [place["data"], place["model"], parts["labels"]["unit"]]
-    words += [parts["data"][name] for name in ("source_kind", "representation", "fingerprint")]
+    words += [parts["data"][name] for name in ("source_kind", "representation", "unit", "fingerprint")]
     words += [parts["environment"]["system"], parts["environment"]["processor"], parts["data"]["split"]["rule"]]
     numbers += [parts["environment"]["cores"], parts["data"]["sizes"]["test"], parts["data"]["split"]["seed"]]
     numbers += [parts["settings"][name] for name in ("pretraining_epochs", "batch_size")]
-    dict(parts["environment"]["packages"])
+    for kept in (parts["environment"]["packages"], parts["data"]["split"], parts["data"]["rules"]):
+        dict(kept)
     confusion = np.array(scores["confusion"], np.int64)
     if (
         not all(type(number) in (int, float) for number in numbers)
@@ -182,29 +183,23 @@ def _key(place: dict[str, Any]) -> tuple[Any, ...]:
 
 def _check_earlier(cell: Cell, directory: Path) -> None:
     """Raises ConfigError where the cell is there already, with other settings or of other data."""
+    current, place = settings(cell.settings), cell.run.path
     if cell.earlier is not None:
-        data, source = cell.earlier["data"], cell.source
-        wanted: dict[str, Any] = {
-            "source_kind": source.source_kind,
-            "representation": source.representation,
-            "unit": source.unit,
-        }
-        wanted |= {"split_seed": source.seed, "test_fraction": source.test_fraction}
-        wanted |= settings(cell.settings)
-        found = {**wanted, **cell.earlier["settings"], **{name: data.get(name) for name in ("representation", "unit")}}
-        found |= {"source_kind": data["source_kind"], "split_seed": data["split"]["seed"]}
-        found["test_fraction"] = data["split"].get("test_fraction", source.test_fraction)
-        where = directory / RESULTS
+        place, data = directory / RESULTS, cell.earlier["data"]
+        earlier = {**cell.earlier["settings"], "seed": cell.earlier["cell"]["seed"]}
+        differing = differing_flag(data, cell.source)
     elif cell.run.config.exists():
-        found, wanted, where = read_json(cell.run.config), settings(cell.settings), cell.run.path
+        earlier, differing = read_json(cell.run.config), None
     else:
         return
-    for name, value in wanted.items():
-        if name not in NO_SETTING and found.get(name) != value:
-            raise ConfigError(
-                f"{where} has {cell.run.path.name} of {cell.data} with --{name}={found.get(name)}, not {value}; "
-                "give the sweep another directory, or move that away."
-            )
+    if name := differing_setting(earlier, current):
+        differing = name, earlier.get(name), current[name]
+    if differing:
+        flag, found, wanted = differing
+        raise ConfigError(
+            f"{place} has {cell.run.path.name} of {cell.data} with --{flag}={found}, not {wanted}; "
+            "give the sweep another directory, or move that away."
+        )
 
 
 def _cell(path: Path, directory: Path, place: tuple[Any, ...], given: list[str]) -> Cell:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,20 @@ from clgan_tf.data.splits import LEAST_CAPTURES, Deduplicated, deduplicate, spli
 from clgan_tf.errors import ConfigError, DataError
 
 RULES = {"session": "hash of session", "capture": "whole captures"}
+SPLIT_RULES = {rule: split_by for split_by, rule in RULES.items()}
+
+
+def differing_flag(facts: dict[str, Any], source: PrepareConfig) -> tuple[str, Any, Any] | None:
+    """The first flag by which a data set, of these `Description.facts`, was prepared otherwise: name, found, wanted."""
+    split, rules = facts["split"], facts["rules"]
+    compared = (
+        *((name, facts[name], getattr(source, name)) for name in ("source_kind", "representation", "unit")),
+        *((name, rules.get(name), value) for name, value in asdict(source.rules).items()),
+        ("split_seed", split["seed"], source.seed),
+        ("split_by", SPLIT_RULES.get(split["rule"], source.split_by), source.split_by),
+        *((name, split.get(name), getattr(source, name)) for name in ("test_fraction", "validation_fraction")),
+    )
+    return next((flag for flag in compared if flag[1] != flag[2]), None)
 
 
 def prepare(config: PrepareConfig) -> Dataset:

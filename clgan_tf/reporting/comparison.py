@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from clgan_tf.config import ON_BYTES, PUBLISHED
 from clgan_tf.errors import DataError
 from clgan_tf.files import written_aside
 from clgan_tf.reporting import figures, web_page
@@ -16,13 +17,15 @@ from clgan_tf.reporting.tables import COLUMNS, per_cent, title
 Row = dict[str, Any]  # a line of a sweep's results.jsonl
 
 SEMI_SUPERVISED = ("clgan", "dcgan", "bytesgan", "autoencoder")
-TREES = ("random_forest", "extra_trees", "nearest_neighbour")
-SYSTEMS = (*SEMI_SUPERVISED, "cnn_lstm", *TREES)
-NAMES = {"iscx_vpn_nonvpn_2016": "ISCX VPN-nonVPN 2016", "ustc_tfc2016": "USTC-TFC2016"}
-ISCX, USTC = NAMES
+SYSTEMS = (*SEMI_SUPERVISED, "cnn_lstm", *ON_BYTES)
+SUPERVISED = ("clgan", "cnn_lstm", *ON_BYTES)
+ISCX, USTC = PUBLISHED
+NAMES = {ISCX: "ISCX VPN-nonVPN 2016", USTC: "USTC-TFC2016"}
 REPRESENTATIONS = ("all_layers", "l7", "masked")
 POOL = 8000  # unlabelled sessions in the paper's tables 3 to 5
 HEADLINE = 1000  # labelled sessions of the paper's pictures
+AGAINST_SUPERVISED = f"labelled sessions, {POOL:,} unlabelled: CLGAN and supervised learning"
+NOT_SERVED = "USTC-TFC2016's published tenth cannot serve the paper's 4,000 labels a class: that row is not filled in."
 PICTURED = ("clgan", "dcgan")  # the paper's figures 5 and 6
 
 INTRODUCTION = """\
@@ -50,35 +53,31 @@ class Table:
     note: str = ""
 
 
-def _is_total(row: Row) -> bool:
-    return row["labels"]["unit"] == "total"
+def _by_share(row: Row) -> bool:
+    return row["labels"]["unit"] == "fraction"
+
+
+def _at_headline(row: Row) -> bool:
+    return row["labels"]["unit"] == "total" and row["cell"]["labels"] == HEADLINE
+
+
+def _with_pool(row: Row) -> bool:
+    return row["labels"]["unit"] == "total" and row["cell"]["unlabelled"] == POOL
 
 
 TABLES = (
+    Table(1, "share of labelled sessions, the rest unlabelled", ISCX, SYSTEMS, _by_share),
+    Table(2, f"unlabelled sessions, {HEADLINE:,} labelled", ISCX, SYSTEMS, _at_headline),
     Table(
-        *(1, "share of labelled sessions, the rest unlabelled", ISCX, SYSTEMS),
-        lambda row: row["labels"]["unit"] == "fraction",
+        number=3,
+        subject=f"labelled sessions, {POOL:,} unlabelled: semi-supervised systems",
+        source_kind=USTC,
+        systems=(*SEMI_SUPERVISED, *ON_BYTES),
+        holds=_with_pool,
+        note=NOT_SERVED,
     ),
-    Table(
-        *(2, f"unlabelled sessions, {HEADLINE:,} labelled", ISCX, SYSTEMS),
-        lambda row: _is_total(row) and row["cell"]["labels"] == HEADLINE,
-    ),
-    Table(
-        *(3, f"labelled sessions, {POOL:,} unlabelled: semi-supervised systems", USTC, (*SEMI_SUPERVISED, *TREES)),
-        lambda row: _is_total(row) and row["cell"]["unlabelled"] == POOL,
-        "The published tenth of USTC-TFC2016 cannot serve the paper's 4,000 labels a class: that row is not filled in.",
-    ),
-    Table(
-        *(4, f"labelled sessions, {POOL:,} unlabelled: CLGAN and supervised learning", ISCX),
-        ("clgan", "cnn_lstm", *TREES),
-        lambda row: _is_total(row) and row["cell"]["unlabelled"] == POOL,
-    ),
-    Table(
-        *(5, f"labelled sessions, {POOL:,} unlabelled: CLGAN and supervised learning", USTC),
-        ("clgan", "cnn_lstm", *TREES),
-        lambda row: _is_total(row) and row["cell"]["unlabelled"] == POOL,
-        "4,000 labels a class: not served by the published tenth, see table 3.",
-    ),
+    Table(4, AGAINST_SUPERVISED, ISCX, SUPERVISED, _with_pool),
+    Table(5, AGAINST_SUPERVISED, USTC, SUPERVISED, _with_pool, NOT_SERVED),
 )
 
 
@@ -109,12 +108,11 @@ def page(rows: list[Row], pictures: dict[str, str] | None = None) -> str:
 
 def write(rows: list[Row], output: str) -> list[Path]:
     """Writes the page as FILE.md, its pictures beside it, and FILE.html, which holds them; returns what was written."""
-    _check(rows)
     target = Path(output)
     drawn = _pictures(rows, target.stem)
+    text = page(rows, {name: caption for name, (_, caption) in drawn.items()})
     for name, (figure, _) in drawn.items():
         figures.save(figure, target.with_name(name))
-    text = page(rows, {name: caption for name, (_, caption) in drawn.items()})
     with written_aside(target) as aside:
         aside.write_text(text, encoding="utf-8")
     whole = target.with_suffix(".html")
@@ -141,7 +139,7 @@ def _check(rows: list[Row]) -> None:
         if fingerprints.setdefault(what, data["fingerprint"]) != data["fingerprint"]:
             raise DataError(f"--results: {name} is of other data than the rows before it; report on one at a time.")
         kept = {key: value for key, value in row["settings"].items() if key not in ("dataset", "model", "baselines")}
-        if cell["model"] not in TREES and settings.setdefault(group, kept) != kept:  # Trees know none of them.
+        if cell["model"] not in ON_BYTES and settings.setdefault(group, kept) != kept:  # The others know none of them.
             raise DataError(f"--results: {name} has other settings than its group; report on one sweep at a time.")
 
 
@@ -219,7 +217,7 @@ def _claims(rows: list[Row]) -> str:
                 found = {
                     (row["cell"]["model"], row["cell"]["labels"], row["cell"]["seed"]): _scores(row)["accuracy"]
                     for row in _of(rows, source_kind, representation)
-                    if _is_total(row) and row["cell"]["unlabelled"] == POOL
+                    if _with_pool(row)
                 }
                 gains: dict[float, list[float]] = {}
                 for (model, labels, seed), accuracy in sorted(found.items()):
@@ -254,7 +252,7 @@ def _circumstances(rows: list[Row]) -> str:
     settings: dict[str, dict[str, None]] = {}
     for row in rows:
         for name, value in row["settings"].items():
-            if name not in in_tables and row["cell"]["model"] not in TREES:
+            if name not in in_tables and row["cell"]["model"] not in ON_BYTES:
                 settings.setdefault(name, {})[str(value)] = None
     minutes = {
         name: np.mean(found) / 60
@@ -285,14 +283,10 @@ def _pictures(rows: list[Row], stem: str) -> dict[str, tuple[figures.Figure, str
             curves = _by_labels(found)
             if max((len(points) for points in curves.values()), default=0) > 1:
                 drawn[f"{prefix}-labels.png"] = (
-                    figures.labels_figure(curves, [_short(tree) for tree in TREES], data),
+                    figures.labels_figure(curves, [_short(system) for system in ON_BYTES], data),
                     f"Accuracy against labelled sessions, {data}; bands: one standard deviation over seeds.",
                 )
-            headline = [
-                row
-                for row in found
-                if _is_total(row) and (row["cell"]["labels"], row["cell"]["unlabelled"]) == (HEADLINE, POOL)
-            ]
+            headline = [row for row in found if _at_headline(row) and _with_pool(row)]
             first = {row["cell"]["model"]: row for row in sorted(headline, key=lambda row: -row["cell"]["seed"])}
             at = f"{data}; {HEADLINE:,} labelled, {POOL:,} unlabelled"
             losses = {
@@ -321,6 +315,6 @@ def _by_labels(rows: list[Row]) -> dict[str, dict[float, list[float]]]:
     curves: dict[str, dict[float, list[float]]] = {_short(system): {} for system in SYSTEMS}
     for system in SYSTEMS:
         for row in sorted(rows, key=lambda row: row["cell"]["labels"]):
-            if _is_total(row) and row["cell"]["unlabelled"] == POOL and row["cell"]["model"] == system:
+            if _with_pool(row) and row["cell"]["model"] == system:
                 curves[_short(system)].setdefault(row["cell"]["labels"], []).append(_scores(row)["accuracy"])
     return curves

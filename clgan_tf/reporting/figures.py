@@ -11,6 +11,7 @@ import numpy as np
 matplotlib.use("Agg")
 from matplotlib import image as matplotlib_image
 from matplotlib import pyplot
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from clgan_tf.evaluation.audit import CONTENT, Finding
@@ -48,10 +49,7 @@ def curves_figure(rows: list[dict]) -> Figure:
     first = [row for row in rows if row["phase"] == "pretraining"]
     epochs = [row["epoch"] for row in first]
     names = first[0].keys() if first else ()
-    for name in GAN_LOSSES if "generator_loss" in names else AUTOENCODER_LOSSES:
-        if name not in names:
-            continue
-        axes[0].plot(epochs, [row[name] for row in first], label=name.replace("_", " "), marker=".")
+    _draw_losses(axes[0], {name: [row[name] for row in first] for name in names})
     axes[0].set(title="Phase 1: losses", xlabel="epoch")
     for name, label in (("probability_real", "unlabelled"), ("probability_real_generated", "generated")):
         if name not in names:
@@ -73,14 +71,19 @@ def losses_figure(losses: dict[str, dict[str, list[float]]]) -> Figure:
     """The paper's figure 4, a panel a system: what both networks minimise, by epoch of phase 1."""
     figure, axes = pyplot.subplots(1, len(losses), figsize=(3.4 * len(losses), 3), layout="constrained", squeeze=False)
     for axis, (system, curves) in zip(axes[0], losses.items(), strict=True):
-        names = GAN_LOSSES if "generator_loss" in curves else AUTOENCODER_LOSSES
-        for name in names:
-            axis.plot(range(1, len(curves[name]) + 1), curves[name], label=name.replace("_", " "), marker=".")
+        _draw_losses(axis, curves)
         axis.set(title=system, xlabel="epoch", ylim=(0, None))
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(alpha=0.3)
         axis.legend(frameon=False, fontsize=8)
     return figure
+
+
+def _draw_losses(axis: Axes, curves: dict[str, list[float]]) -> None:
+    """A line for each loss that the system minimises in phase 1, from epoch 1; a system without a phase 1 has none."""
+    for name in GAN_LOSSES if "generator_loss" in curves else AUTOENCODER_LOSSES:
+        if name in curves:
+            axis.plot(range(1, len(curves[name]) + 1), curves[name], label=name.replace("_", " "), marker=".")
 
 
 def labels_figure(curves: dict[str, dict[float, list[float]]], dashed: Collection[str], title: str) -> Figure:

@@ -13,13 +13,14 @@ from pathlib import Path
 import keras
 import numpy as np
 from keras import layers
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import f1_score
 
 from clgan_tf.data import pipeline
 from clgan_tf.data.dataset import open_dataset
 from clgan_tf.data.splits import choose_labelled
+from clgan_tf.models.classifier import build_logits_model
 from clgan_tf.models.discriminator import LEAK, build_discriminator
+from clgan_tf.models.on_bytes import OnBytes
 
 SCORED = 4000  # sessions
 
@@ -37,10 +38,9 @@ PATIENCE = 25  # epochs without a better validation accuracy
 
 def network(kind: str, labelled: np.ndarray, num_classes: int, dropout: float) -> keras.Model:
     """Bytes [batch, 28, 28, 1] -> logits [batch, K]; the layers behind the input are build_discriminator's."""
-    image = keras.Input((28, 28, 1), dtype="uint8")
     if kind == "scaled":
-        x = layers.Rescaling(1 / 127.5, offset=-1.0)(image)
-        return keras.Model(image, build_discriminator(num_classes, dropout)(x)["logits"])
+        return build_logits_model(build_discriminator(num_classes, dropout))
+    image = keras.Input((28, 28, 1), dtype="uint8")
     rows = layers.Reshape((28, 28))(image)
     if kind == "standardised":
         values = labelled.reshape(-1, 28, 28).astype(np.float32)
@@ -77,9 +77,8 @@ def main() -> None:
         budget = min(options.labels, len(held_out))
         validation = held_out[choose_labelled(held_out.sessions, held_out.labels, budget, "total", seed, names)]
 
-        forest = RandomForestClassifier(200, random_state=seed, n_jobs=-1)
-        forest.fit(labelled.images.reshape(len(labelled), -1), labelled.labels)
-        predicted = {"RandomForest": forest.predict(scored.images.reshape(len(scored), -1))}
+        forest = OnBytes("random_forest", seed).fit(labelled.images, labelled.labels)
+        predicted = {"RandomForest": forest.predict(scored.images)}
         for name, (kind, rate, dropout) in VARIANTS.items():
             keras.utils.set_random_seed(seed)
             model = network(kind, labelled.images, len(names), dropout)

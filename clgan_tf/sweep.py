@@ -41,7 +41,10 @@ RESULTS = "results.jsonl"
 KEYS = {"directory": str, "flags": list, "data": dict, "cells": list}
 AXES = ("data", "models", "labels", "unlabelled", "seeds")
 PLACE = ("data", "model", "labels", "unlabelled", "seed")
-CURVES = ("discriminator_loss", "generator_loss", "labelled_loss", "reconstruction_loss")
+CURVES = (
+    *("discriminator_loss", "generator_loss", "labelled_loss", "reconstruction_loss"),
+    *("probability_real", "probability_real_generated", "val_accuracy"),
+)
 FACTS = ("cell", "systems", "settings", "labels", "data", "environment")
 
 
@@ -75,7 +78,7 @@ class Cell:
         return self.run.metrics.exists() or self.earlier is not None
 
     def row(self) -> dict[str, Any]:
-        """The cell's line of results.jsonl: its place in the grid, its run's metrics and phase 1's losses by epoch."""
+        """The cell's line of results.jsonl: its place in the grid, its run's metrics and phase 1's curves by epoch."""
         if not self.run.metrics.exists() and self.earlier is not None:
             return self.earlier
         log = [row for row in read_log(self.run.metrics_log) if row["phase"] == "pretraining"]

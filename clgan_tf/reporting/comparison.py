@@ -297,7 +297,7 @@ def _pictures(rows: list[Row], stem: str) -> dict[str, tuple[figures.Figure, str
             if losses:
                 drawn[f"{prefix}-losses.png"] = (
                     figures.losses_figure(losses),
-                    f"The paper's figure 4: losses of phase 1, {at}.",
+                    f"The paper's figure 4: losses of phase 1, {at}; below them, who wins.",
                 )
             for number, model in enumerate(PICTURED, 5):
                 if model in first:

@@ -19,6 +19,10 @@ from clgan_tf.files import written_aside
 
 GAN_LOSSES = ("discriminator_loss", "generator_loss")  # the paper's figure 4
 AUTOENCODER_LOSSES = ("labelled_loss", "reconstruction_loss")
+PROBABILITIES = {
+    "probability_real": "p(real), unlabelled sessions",
+    "probability_real_generated": "p(real), generated sessions",
+}
 LIGHT, DARK = "white", "#222222"
 SHORTCUT_COLOUR, CONTENT_COLOUR = "#c0392b", "#4a7fb5"
 
@@ -47,14 +51,10 @@ def curves_figure(rows: list[dict]) -> Figure:
     """Training curves from metrics.jsonl: losses of phase 1 (the paper's figure 4), p(real), accuracy."""
     figure, axes = pyplot.subplots(1, 3, figsize=(13, 3.8), layout="constrained")
     first = [row for row in rows if row["phase"] == "pretraining"]
-    epochs = [row["epoch"] for row in first]
-    names = first[0].keys() if first else ()
-    _draw_losses(axes[0], {name: [row[name] for row in first] for name in names})
+    curves = {name: [row[name] for row in first] for name in (first[0] if first else ())}
+    _draw(axes[0], curves, _losses(curves))
     axes[0].set(title="Phase 1: losses", xlabel="epoch")
-    for name, label in (("probability_real", "unlabelled"), ("probability_real_generated", "generated")):
-        if name not in names:
-            continue
-        axes[1].plot(epochs, [row[name] for row in first], label=f"{label} sessions", marker=".")
+    _draw(axes[1], curves, PROBABILITIES)
     axes[1].set(title="Phase 1: p(real)", xlabel="epoch", ylim=(0, 1))
     for phase in dict.fromkeys(row["phase"] for row in rows):
         chosen = [row for row in rows if row["phase"] == phase]
@@ -67,23 +67,38 @@ def curves_figure(rows: list[dict]) -> Figure:
     return figure
 
 
-def losses_figure(losses: dict[str, dict[str, list[float]]]) -> Figure:
-    """The paper's figure 4, a panel a system: what both networks minimise, by epoch of phase 1."""
-    figure, axes = pyplot.subplots(1, len(losses), figsize=(3.4 * len(losses), 3), layout="constrained", squeeze=False)
-    for axis, (system, curves) in zip(axes[0], losses.items(), strict=True):
-        _draw_losses(axis, curves)
-        axis.set(title=system, xlabel="epoch", ylim=(0, None))
-        axis.xaxis.get_major_locator().set_params(integer=True)
-        axis.grid(alpha=0.3)
-        axis.legend(frameon=False, fontsize=8)
+def losses_figure(curves: dict[str, dict[str, list[float]]]) -> Figure:
+    """The paper's figure 4, a column a system, by epoch of phase 1: what both networks minimise; below it, who wins.
+
+    Args:
+      curves: system -> name in metrics.jsonl -> a value an epoch.
+    """
+    size = (3.4 * len(curves), 5)
+    figure, axes = pyplot.subplots(2, len(curves), figsize=size, layout="constrained", squeeze=False, sharex="col")
+    for column, (system, found) in zip(axes.T, curves.items(), strict=True):
+        _draw(column[0], found, _losses(found))
+        _draw(column[1], found, {**PROBABILITIES, "val_accuracy": "accuracy on validation"})
+        column[0].set(title=system, ylim=(0, None))
+        column[1].set(xlabel="epoch", ylim=(0, 1))
+        column[1].xaxis.get_major_locator().set_params(integer=True)
+        for axis in column:
+            axis.grid(alpha=0.3)
+            if axis.lines:
+                axis.legend(frameon=False, fontsize=8)
     return figure
 
 
-def _draw_losses(axis: Axes, curves: dict[str, list[float]]) -> None:
-    """A line for each loss that the system minimises in phase 1, from epoch 1; a system without a phase 1 has none."""
-    for name in GAN_LOSSES if "generator_loss" in curves else AUTOENCODER_LOSSES:
+def _losses(curves: dict[str, list[float]]) -> dict[str, str]:
+    """What a system with these curves minimises, and its label."""
+    names = GAN_LOSSES if "generator_loss" in curves else AUTOENCODER_LOSSES
+    return {name: name.replace("_", " ") for name in names}
+
+
+def _draw(axis: Axes, curves: dict[str, list[float]], labels: dict[str, str]) -> None:
+    """A line for each curve that is there, from epoch 1; some systems have no phase 1 and some no p(real)."""
+    for name, label in labels.items():
         if name in curves:
-            axis.plot(range(1, len(curves[name]) + 1), curves[name], label=name.replace("_", " "), marker=".")
+            axis.plot(range(1, len(curves[name]) + 1), curves[name], label=label, marker=".")
 
 
 def labels_figure(curves: dict[str, dict[float, list[float]]], dashed: Collection[str], title: str) -> Figure:

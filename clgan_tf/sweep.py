@@ -245,12 +245,12 @@ def plan(cells: list[Cell]) -> str:
             known.setdefault((cell.data, cell.model), []).append(cell.row()["seconds"])
     lines, left, unknown = [], 0.0, 0
     for cell in cells:
-        seconds = known.get((cell.data, cell.model))
         if cell.is_finished:
             state = "finished"
-        elif seconds:
-            state = f"about {np.mean(seconds) / 60:.1f} minutes"
-            left += float(np.mean(seconds))
+        elif found := known.get((cell.data, cell.model)):
+            seconds = float(np.median(found))  # A cell during which the machine slept tells nothing.
+            state = f"about {seconds / 60:.1f} minutes"
+            left += seconds
         else:
             state = "time unknown: no cell of this system has run"
             unknown += 1

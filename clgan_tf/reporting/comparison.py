@@ -255,14 +255,14 @@ def _circumstances(rows: list[Row]) -> str:
             if name not in in_tables and row["cell"]["model"] not in ON_BYTES:
                 settings.setdefault(name, {})[str(value)] = None
     minutes = {
-        name: np.mean(found) / 60
+        name: np.median(found) / 60
         for name in SYSTEMS
         if (found := [row["seconds"] for row in rows if row["cell"]["model"] == name])
     }
     durations = ", ".join(f"{_short(name)} {value:.1f}" for name, value in minutes.items())
     lines += [
         "",
-        f"{len(rows)} runs. Minutes a run: {durations}.",
+        f"{len(rows)} runs. Minutes a run (median): {durations}.",
         f"Machine: {'; '.join(sorted(machines))}. Made: {'; '.join(sorted(made))}.",
     ]
     shared = ", ".join(f"--{name}={' or '.join(values)}" for name, values in settings.items())

@@ -244,7 +244,7 @@ def _circumstances(rows: list[Row]) -> str:
         for row in rows
     }
     machines = {
-        f"{row['environment']['cores']} cores ({row['environment']['processor']}), {row['environment']['system']}, "
+        f"cores: {row['environment']['cores']} ({row['environment']['processor']}), {row['environment']['system']}, "
         + ", ".join(f"{name} {version}" for name, version in row["environment"]["packages"].items())
         for row in rows
     }

@@ -3,10 +3,10 @@
 import json
 import os
 import platform
-import shutil
 import subprocess
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from clgan_tf import __version__
 from clgan_tf.config import FLAGFILE_HEAD, TrainConfig
 from clgan_tf.errors import ConfigError, DataError
-from clgan_tf.files import Marker, check_free, move_away, read_json, write_json, written_aside
+from clgan_tf.files import Marker, read_json, write_json, written_directory
 
 FLAGFILE = "run.flags"
 MARKER = Marker(FLAGFILE, FLAGFILE_HEAD)
@@ -87,11 +87,15 @@ class RunDirectory:
         return self.path / "classifier.keras"
 
 
-def open_run(config: TrainConfig, flagfile_text: str) -> RunDirectory:
-    """Creates the run directory, or opens it to resume.
+def open_run(config: TrainConfig, flagfile_text: str, data: dict[str, Any]) -> RunDirectory:
+    """Creates the run directory, whole or not at all, or opens it to resume.
+
+    Args:
+      data: what data.json holds: the facts of the data set and of the labels.
 
     Raises:
       ConfigError: it exists and neither resume nor overwrite is on, or resume does not fit it.
+      DataError: a resumed run has other data.
     """
     run = RunDirectory(config.run_dir)
     current = settings(config)
@@ -103,18 +107,18 @@ def open_run(config: TrainConfig, flagfile_text: str) -> RunDirectory:
             raise ConfigError(
                 f"--resume: the run has --{name}={earlier.get(name)}, not {current[name]}; use its flagfile."
             )
+        if read_json(run.data) != data:
+            raise DataError(f"{config.dataset} is not the data set of {run.path}; give the run's own or start anew.")
         return run
     if run.path.exists() and not config.overwrite:
         raise ConfigError(f"{run.path} exists; pass --resume to continue it or --overwrite to replace it.")
-    check_free(run.path, config.overwrite, MARKER)
-    replaced = move_away(run.path.resolve())
-    if replaced:
-        shutil.rmtree(replaced)
-    run.state.parent.mkdir(parents=True)
-    with written_aside(run.flagfile) as aside:
-        aside.write_text(flagfile_text, encoding="utf-8")
-    write_json(run.config, current)
-    write_json(run.environment, environment())
+    with written_directory(run.path, config.overwrite, MARKER) as aside:
+        begun = RunDirectory(aside)
+        begun.state.parent.mkdir()
+        begun.flagfile.write_text(flagfile_text, encoding="utf-8")
+        write_json(begun.config, current)
+        write_json(begun.environment, environment())
+        write_json(begun.data, data)
     return run
 
 
@@ -145,11 +149,22 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": versions,
         "system": platform.platform(),
-        "processor": platform.processor() or platform.machine(),
+        "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
     }
 
 
+def _processor() -> str:
+    """The processor's name; on Linux, where Python's own answer may be empty, from /proc/cpuinfo."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+    except OSError:
+        names = []
+    return next(iter(names), "") or platform.processor() or platform.machine()
+
+
+@cache  # What this process has loaded does not change when the checkout does.
 def _commit() -> str | None:
     """What is checked out where this file lies, "-dirty" behind it if files were changed; None outside a checkout."""
     root = Path(__file__).parents[1]

@@ -19,7 +19,6 @@ def write_results(run: RunDirectory, metrics: dict[str, Any]) -> None:
     Args:
       metrics: "systems" ({name: scores}, the run's own model first) and the facts of the run; see metrics.json.
     """
-    write_json(run.metrics, metrics)
     class_names = metrics["data"]["class_names"]
     for number, (system, scores) in enumerate(metrics["systems"].items()):
         confusion = np.array(scores["confusion"])
@@ -39,3 +38,4 @@ def write_results(run: RunDirectory, metrics: dict[str, Any]) -> None:
         figures.save(figures.curves_figure(rows), run.path / "training_curves.png")
     with written_aside(run.path / "model_card.md") as aside:
         aside.write_text(model_card(metrics), encoding="utf-8")
+    write_json(run.metrics, metrics)  # Last: a run that has it is finished.

@@ -14,8 +14,7 @@ from clgan_tf.config import TrainConfig
 from clgan_tf.data.dataset import Dataset
 from clgan_tf.data.examples import Examples
 from clgan_tf.data.splits import choose_labelled, sample
-from clgan_tf.errors import DataError
-from clgan_tf.files import read_json, write_json, written_aside
+from clgan_tf.files import written_aside
 from clgan_tf.models import SUPERVISED, on_bytes
 from clgan_tf.models.classifier import build_classifier
 from clgan_tf.models.on_bytes import OnBytes
@@ -41,7 +40,7 @@ def train(config: TrainConfig, dataset: Dataset, flagfile_text: str) -> Trained:
       ConfigError: the run directory cannot be used.
       DataError: the data set does not serve the label budget, or is not the resumed run's.
     """
-    started = time.perf_counter()
+    started, machine = time.perf_counter(), environment()
     tf.config.experimental.enable_op_determinism()
     class_names = dataset.description.class_names
     train_split, validation = dataset.read("train"), dataset.read("validation")
@@ -62,10 +61,7 @@ def train(config: TrainConfig, dataset: Dataset, flagfile_text: str) -> Trained:
             "fingerprint": hashlib.sha256("\n".join(sorted(labelled.sessions)).encode()).hexdigest(),
         },
     }
-    run = open_run(config, flagfile_text)
-    if config.resume and read_json(run.data) != facts:
-        raise DataError(f"{dataset.directory} is not the data set of {run.path}; give the run's own or start anew.")
-    write_json(run.data, facts)
+    run = open_run(config, flagfile_text, facts)
 
     if config.model in on_bytes.BUILDERS:
         known = OnBytes(config.model, config.seed).fit(labelled.images, labelled.labels)
@@ -81,7 +77,7 @@ def train(config: TrainConfig, dataset: Dataset, flagfile_text: str) -> Trained:
     facts |= {
         "seeds": {"run": config.seed, "split": dataset.description.split["seed"]},
         "settings": {name: value for name, value in settings(config).items() if name not in ("seed", "run_dir")},
-        "environment": environment(),
+        "environment": machine,
         "seconds": round(time.perf_counter() - started, 1),
     }
     return Trained(run, systems, facts)

@@ -255,6 +255,8 @@ def test_a_training_state_that_is_not_ours(tmp_path, damage):
 def test_the_environment_names_the_day_and_the_commit(tmp_path, monkeypatch):
     found = run_directory.environment()
     assert re.fullmatch(r"20\d\d-\d\d-\d\d", found["date"])
+    # A process asks once: what it has loaded does not change.
+    monkeypatch.setattr(run_directory, "_commit", run_directory._commit.__wrapped__)
     monkeypatch.setattr(run_directory, "__file__", str(tmp_path / "clgan_tf/run_directory.py"))
     assert run_directory.environment()["commit"] is None
     for command in (

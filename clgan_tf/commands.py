@@ -17,7 +17,7 @@ from clgan_tf.data import prepare
 from clgan_tf.data.dataset import Dataset
 from clgan_tf.data.examples import Examples
 from clgan_tf.data.registered import open_any
-from clgan_tf.errors import DataError
+from clgan_tf.errors import DataError, UserError
 from clgan_tf.evaluation import audit
 from clgan_tf.reporting import audit_report, comparison
 from clgan_tf.reporting import run_report as side_by_side
@@ -47,40 +47,49 @@ def run_train(settings: config.TrainConfig, source: config.PrepareConfig | None,
     if settings.resume and RunDirectory(settings.run_dir).metrics.exists():
         print(f"{settings.run_dir} is finished: there is nothing to resume.")
         return []
-    warnings: list[str] = []
-    if source is None:
-        dataset = open_any(settings.dataset)
-    elif settings.dataset.exists():
-        dataset = _matching(open_any(settings.dataset), source)
-    else:
-        dataset, warnings = _prepared(source)
+    dataset, warnings = _dataset(settings.dataset, source)
     trained = train(settings, dataset, flagfile_text)
     _print_results(_score(trained, dataset), trained.run, trained.run)
     return warnings
 
 
 def run_sweep(settings: config.SweepConfig) -> list[str]:
-    """Runs a sweep's cells, those that are not finished, and writes results.jsonl after each."""
+    """Runs a sweep's cells, those that are not finished, and writes results.jsonl after each.
+
+    Raises:
+      DataError: a cell could not be run, for a reason that is the user's; all others were.
+    """
     directory, cells = sweep.read_sweep(settings.sweep)
     if settings.dry_run:
         print(sweep.plan(cells))
         return []
-    warnings: list[str] = []
+    warnings, failures = [], []
     with progress.bar("Sweep", len(cells), " cells") as bar:
         for cell in cells:
             bar.set_postfix_str(cell.settings.run_dir.name)
             if not cell.is_finished:
-                if cell.settings.dataset.exists():
-                    dataset = _matching(open_any(cell.settings.dataset), cell.source)
-                else:
-                    dataset, found = _prepared(cell.source)
+                try:
+                    dataset, found = _dataset(cell.settings.dataset, cell.source)
                     warnings += found
-                _score(train(cell.settings, dataset, cell.flagfile_text), dataset)
+                    _score(train(cell.settings, dataset, cell.flagfile_text), dataset)
+                except UserError as error:
+                    failures.append(f"{cell.run.path}: {error}")
                 sweep.write_results(directory, cells)
             bar.update()
     sweep.write_results(directory, cells)
-    print(f"{len(cells)} cells finished: {directory / sweep.RESULTS}")
+    print(f"{len(cells) - len(failures)} of {len(cells)} cells finished: {directory / sweep.RESULTS}")
+    if failures:
+        raise DataError("\n".join([f"{len(failures)} cells could not be run.", *failures]))
     return warnings
+
+
+def _dataset(path: Path, source: config.PrepareConfig | None) -> tuple[Dataset, list[str]]:
+    """The data set, which is prepared if it is not there and a source is given; and the warnings of preparing it."""
+    if source is None:
+        return open_any(path), []
+    if path.exists():
+        return _matching(open_any(path), source), []
+    return _prepared(source)
 
 
 def _matching(dataset: Dataset, source: config.PrepareConfig) -> Dataset:

@@ -390,7 +390,7 @@ def classify_config(values: flags.FlagValues) -> ClassifyConfig:
         raise ConfigError("--mode=classify needs --captures.")
     run_dir = values.run_dir and _path(values, "run_dir", "classify")
     classifier = _path(values, "classifier", "classify") if values.classifier else Path(run_dir) / "classifier.keras"
-    captures = tuple(_expanded("captures", capture) for capture in values.captures)
+    captures = tuple(expanded("--captures", capture) for capture in values.captures)
     return ClassifyConfig(classifier, captures, values.output, values.strict)
 
 
@@ -400,8 +400,8 @@ def report_config(values: flags.FlagValues) -> ReportConfig:
     if bool(runs) == bool(values.results):
         raise ConfigError("--mode=report needs --runs (or --run_dir), or else --results.")
     return ReportConfig(
-        tuple(str(_expanded("runs", run)) for run in runs),
-        tuple(_expanded("results", path) for path in values.results),
+        tuple(str(expanded("--runs", run)) for run in runs),
+        tuple(expanded("--results", path) for path in values.results),
         values.output,
     )
 
@@ -414,15 +414,15 @@ def _from_flags(kind: type[Settings], values: flags.FlagValues, **given: Any) ->
 def _path(values: flags.FlagValues, name: str, mode: str) -> Path:
     if not values[name].value:
         raise ConfigError(f"--mode={mode} needs --{name}.")
-    return _expanded(name, values[name].value)
+    return expanded(f"--{name}", values[name].value)
 
 
-def _expanded(name: str, value: str) -> Path:
-    """`value` with ~ and environment variables replaced."""
+def expanded(name: str, value: str) -> Path:
+    """`value` with ~ and environment variables replaced. Raises ConfigError, with its name, where that fails."""
     try:
-        expanded = os.path.expandvars(Path(value).expanduser())
+        whole = os.path.expandvars(Path(value).expanduser())
     except RuntimeError as error:
-        raise ConfigError(f"--{name}={value} names a home directory that is not there; give a path.") from error
-    if "$" in expanded:
-        raise ConfigError(f"--{name}={value} names an environment variable that is not set; set it or give a path.")
-    return Path(expanded)
+        raise ConfigError(f"{name}={value} names a home directory that is not there; give a path.") from error
+    if "$" in whole:
+        raise ConfigError(f"{name}={value} names an environment variable that is not set; set it or give a path.")
+    return Path(whole)

@@ -23,6 +23,7 @@ on another machine too. Rows of that file which are of no cell stay in it.
 
 import itertools
 import json
+import math
 import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,8 +39,8 @@ from clgan_tf.files import read_json, written_aside
 from clgan_tf.run_directory import RunDirectory, differing_setting, read_log, read_metrics, settings
 
 RESULTS = "results.jsonl"
-KEYS = {"directory": str, "flags": list, "data": dict, "cells": list}
-AXES = ("data", "models", "labels", "unlabelled", "seeds")
+KEYS = {"directory": str, "data": dict, "cells": list}
+AXES = {"data": (str,), "models": (str,), "labels": (int, float), "unlabelled": (int,), "seeds": (int,)}
 PLACE = ("data", "model", "labels", "unlabelled", "seed")
 CURVES = (
     *("discriminator_loss", "generator_loss", "labelled_loss", "reconstruction_loss"),
@@ -90,7 +91,8 @@ def read_sweep(path: Path) -> tuple[Path, list[Cell]]:
     """The sweep's directory and its cells, in the file's order; every flag is checked before anything runs.
 
     Raises:
-      ConfigError: the file is missing or no TOML, a key or flag in it is wrong, or a cell was run otherwise before.
+      ConfigError: the file is missing or no TOML, a key, value or flag in it is wrong, or a cell was run otherwise
+        before.
       DataError: there is a results.jsonl, which is damaged.
     """
     try:
@@ -100,22 +102,21 @@ def read_sweep(path: Path) -> tuple[Path, list[Cell]]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"--sweep={path} is no TOML: {error}.") from error
     for key, kind in KEYS.items():
-        if not isinstance(values.setdefault(key, [] if key == "flags" else None), kind):
+        if not isinstance(values.get(key), kind):
             raise ConfigError(f"--sweep={path}: {key} is missing or no {kind.__name__}.")
-    directory = Path(values["directory"])
-    cells = []
-    for grid in values["cells"]:
-        if unknown := set(grid) - {*AXES, "flags"}:
-            raise ConfigError(f"--sweep={path}: cells know no {', '.join(sorted(unknown))}.")
-        lists = [grid.get(axis, [0] if axis == "unlabelled" else None) for axis in AXES]
-        for axis, choices in zip(AXES, lists, strict=True):
-            if not isinstance(choices, list) or not choices:
-                raise ConfigError(f"--sweep={path}: every [[cells]] needs a list {axis}.")
-        for place in itertools.product(*lists):
-            if place[0] not in values["data"]:
-                raise ConfigError(f"--sweep={path}: there is no [data.{place[0]}].")
-            given = [*values["flags"], *values["data"][place[0]].get("flags", []), *grid.get("flags", [])]
-            cells.append(_cell(path, directory, place, given))
+    try:
+        directory = config.expanded("directory", values["directory"])
+        flags = _flags(values, "a sweep", *KEYS)
+        source_flags = {name: _flags(table, f"[data.{name}]") for name, table in values["data"].items()}
+        cells = []
+        for grid in values["cells"]:
+            grid_flags = _flags(grid, "[[cells]]", *AXES)
+            for place in itertools.product(*_lists(grid)):
+                if place[0] not in source_flags:
+                    raise ConfigError(f"there is no [data.{place[0]}].")
+                cells.append(_cell(directory, place, [*flags, *source_flags[place[0]], *grid_flags]))
+    except ConfigError as error:
+        raise ConfigError(f"--sweep={path}: {error}") from error
     names = [cell.settings.run_dir for cell in cells]
     if len(set(names)) < len(names):
         raise ConfigError(f"--sweep={path}: two cells are the same.")
@@ -124,6 +125,32 @@ def read_sweep(path: Path) -> tuple[Path, list[Cell]]:
     for cell in cells:
         _check_earlier(cell, directory)
     return directory, cells
+
+
+def _flags(table: Any, where: str, *known: str) -> list[str]:
+    """The flags of one of the file's tables, which may have the known keys besides."""
+    if not isinstance(table, dict):
+        raise ConfigError(f"{where} is no table.")
+    if unknown := set(table) - {*known, "flags"}:
+        raise ConfigError(f"{where} knows no {', '.join(sorted(unknown))}.")
+    flags = table.get("flags", [])
+    if not isinstance(flags, list) or not all(isinstance(flag, str) for flag in flags):
+        raise ConfigError(f"flags of {where} are no list of strings.")
+    return flags
+
+
+def _lists(grid: dict[str, Any]) -> list[list[Any]]:
+    """The lists whose product a grid is."""
+    lists = []
+    for axis, kinds in AXES.items():
+        choices = grid.get(axis, [0] if axis == "unlabelled" else None)
+        if not isinstance(choices, list) or not choices:
+            raise ConfigError(f"every [[cells]] needs a list {axis}.")
+        for choice in choices:
+            if type(choice) not in kinds:
+                raise ConfigError(f"{axis} of [[cells]] takes {kinds[0].__name__}, not {choice!r}.")
+        lists.append(choices)
+    return lists
 
 
 def known_rows(directory: Path) -> list[dict[str, Any]]:
@@ -147,7 +174,7 @@ def read_results(path: Path) -> list[dict[str, Any]]:
         try:
             row = json.loads(line)
             _check_row(row)
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise DataError(f"{path}, line {number}: no row of a sweep; get the file again.") from error
         rows.append(row)
     if not rows:
@@ -157,7 +184,7 @@ def read_results(path: Path) -> list[dict[str, Any]]:
 
 def _check_row(row: Any) -> None:
     """Raises where what is read from a row is not there or is of another kind."""
-    parts = {name: dict(row[name]) for name in FACTS}
+    parts = {name: _table(row[name]) for name in FACTS}
     place = parts["cell"]
     numbers = [row["seconds"], *(place[name] for name in ("labels", "unlabelled", "seed"))]
     numbers += [parts["labels"][name] for name in ("count", "unlabelled")]
@@ -168,16 +195,23 @@ def _check_row(row: Any) -> None:
     words += [parts["environment"]["system"], parts["environment"]["processor"], parts["data"]["split"]["rule"]]
     numbers += [parts["environment"]["cores"], parts["data"]["sizes"]["test"], parts["data"]["split"]["seed"]]
     numbers += [parts["settings"][name] for name in ("pretraining_epochs", "batch_size")]
-    for kept in (parts["environment"]["packages"], parts["data"]["split"], parts["data"]["rules"]):
-        dict(kept)
+    for table in (parts["environment"]["packages"], parts["data"]["split"], parts["data"]["rules"]):
+        _table(table)
     confusion = np.array(scores["confusion"], np.int64)
     if (
-        not all(type(number) in (int, float) for number in numbers)
+        not all(type(number) in (int, float) and math.isfinite(number) for number in numbers)
+        or parts["settings"]["batch_size"] < 1
         or not all(isinstance(word, str) for word in [*words, *parts["data"]["class_names"]])
         or confusion.shape != (len(parts["data"]["class_names"]),) * 2
-        or not all(np.ndim(np.array(curve, float)) == 1 for curve in dict(row.get("curves", {})).values())
+        or not all(np.ndim(np.array(curve, float)) == 1 for curve in _table(row.get("curves", {})).values())
     ):
         raise TypeError("a value of another kind")
+
+
+def _table(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError("no table")
+    return value
 
 
 def _key(place: dict[str, Any]) -> tuple[Any, ...]:
@@ -186,26 +220,26 @@ def _key(place: dict[str, Any]) -> tuple[Any, ...]:
 
 def _check_earlier(cell: Cell, directory: Path) -> None:
     """Raises ConfigError where the cell is there already, with other settings or of other data."""
-    current, place = settings(cell.settings), cell.run.path
+    current = settings(cell.settings)
+    places = []
     if cell.earlier is not None:
-        place, data = directory / RESULTS, cell.earlier["data"]
-        earlier = {**cell.earlier["settings"], "seed": cell.earlier["cell"]["seed"]}
+        seed = cell.earlier["cell"]["seed"]
+        places.append((directory / RESULTS, {**cell.earlier["settings"], "seed": seed}, cell.earlier["data"]))
+    if cell.run.config.exists():
+        places.append((cell.run.path, read_json(cell.run.config), read_json(cell.run.data)["data"]))
+    for place, earlier, data in places:
         differing = differing_flag(data, cell.source)
-    elif cell.run.config.exists():
-        earlier, differing = read_json(cell.run.config), None
-    else:
-        return
-    if name := differing_setting(earlier, current):
-        differing = name, earlier.get(name), current[name]
-    if differing:
-        flag, found, wanted = differing
-        raise ConfigError(
-            f"{place} has {cell.run.path.name} of {cell.data} with --{flag}={found}, not {wanted}; "
-            "give the sweep another directory, or move that away."
-        )
+        if name := differing_setting(earlier, current):
+            differing = name, earlier.get(name), current[name]
+        if differing:
+            flag, found, wanted = differing
+            raise ConfigError(
+                f"{place} has {cell.run.path.name} of {cell.data} with --{flag}={found}, not {wanted}; "
+                "give the sweep another directory, or move that away."
+            )
 
 
-def _cell(path: Path, directory: Path, place: tuple[Any, ...], given: list[str]) -> Cell:
+def _cell(directory: Path, place: tuple[Any, ...], given: list[str]) -> Cell:
     data, model, labels, unlabelled, seed = place
     run_dir = directory / data / f"{model}_{labels:g}_{unlabelled or 'all'}_seed{seed}"
     arguments = [
@@ -222,7 +256,7 @@ def _cell(path: Path, directory: Path, place: tuple[Any, ...], given: list[str])
             raise ConfigError(f"{rest[0]} is no flag")
         settings, source = config.train_config(values), config.prepare_config(values)
     except ConfigError as error:
-        raise ConfigError(f"--sweep={path}, {run_dir.name}: {error}") from error
+        raise ConfigError(f"{run_dir.name}: {error}") from error
     text = config.resolved_flagfile(run_dir, values)
     return Cell(data, model, labels, unlabelled, seed, settings, source, text)
 
@@ -230,24 +264,29 @@ def _cell(path: Path, directory: Path, place: tuple[Any, ...], given: list[str])
 def write_results(directory: Path, cells: list[Cell]) -> None:
     """Writes results.jsonl anew: a line for every finished cell, in the sweep's order, then rows of no cell."""
     directory.mkdir(parents=True, exist_ok=True)
-    rows = [cell.row() for cell in cells if cell.is_finished]
-    places = {_key(cell.place) for cell in cells}
-    rows += [row for row in known_rows(directory) if _key(row["cell"]) not in places]
+    rows = {_key(row["cell"]): row for row in known_rows(directory)}  # The file may have got rows meanwhile.
+    order = dict.fromkeys([*(_key(cell.place) for cell in cells), *rows])
+    rows |= {_key(cell.place): cell.row() for cell in cells if cell.is_finished}
+    lines = [json.dumps(rows[key]) + "\n" for key in order if key in rows]
     with written_aside(directory / RESULTS) as aside:
-        aside.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        aside.write_text("".join(lines), encoding="utf-8")
 
 
 def plan(cells: list[Cell]) -> str:
-    """A line for each cell, and the time the rest will take as far as finished cells of the same system tell."""
-    known: dict[tuple[str, str], list[float]] = {}
+    """A line for each cell, and the time the rest will take as far as finished cells of the same system tell.
+
+    Cells of the same data tell before those of other data.
+    """
+    known: dict[tuple[str, ...], list[float]] = {}
     for cell in cells:
         if cell.is_finished:
-            known.setdefault((cell.data, cell.model), []).append(cell.row()["seconds"])
+            for key in ((cell.model, cell.data), (cell.model,)):
+                known.setdefault(key, []).append(cell.row()["seconds"])
     lines, left, unknown = [], 0.0, 0
     for cell in cells:
         if cell.is_finished:
             state = "finished"
-        elif found := known.get((cell.data, cell.model)):
+        elif found := known.get((cell.model, cell.data)) or known.get((cell.model,)):
             seconds = float(np.median(found))  # A cell during which the machine slept tells nothing.
             state = f"about {seconds / 60:.1f} minutes"
             left += seconds
@@ -256,5 +295,6 @@ def plan(cells: list[Cell]) -> str:
             unknown += 1
         lines.append(f"{cell.settings.run_dir}: {state}")
     finished = sum(cell.is_finished for cell in cells)
-    summary = f"{len(cells)} cells, {finished} finished; the rest takes about {left / 60:.0f} minutes"
-    return "\n".join([*lines, summary + (f" and {unknown} cells of unknown time." if unknown else ".")])
+    rest = [f"the rest takes about {left / 60:.0f} minutes"] if left or not unknown else []
+    rest += [f"{unknown} cells take an unknown time"] if unknown else []
+    return "\n".join([*lines, f"{len(cells)} cells, {finished} finished; {', '.join(rest)}."])

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from clgan_tf import commands, sweep
+from clgan_tf import commands, run_directory, sweep
 from clgan_tf.errors import ConfigError
 from clgan_tf.main import main
+from clgan_tf.reporting import results as run_results
+from clgan_tf.training import phases
 
 FLAGS = ["--batch_size=32", "--pretraining_epochs=1", "--finetuning_epochs=1", "--labels_unit=per_class"]
 
@@ -28,6 +30,10 @@ def one_row(tmp_path_factory, demo_corpus):
     return results(folder)[0]
 
 
+def interrupted(*_arguments, **_named):
+    raise KeyboardInterrupt
+
+
 def results(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "sweep/results.jsonl").read_text().splitlines()]
 
@@ -37,22 +43,20 @@ def test_a_sweep_runs_every_cell_goes_on_where_it_was_killed_and_does_nothing_tw
 ):
     flags = ["--mode=sweep", f"--sweep={write(tmp_path, demo_corpus, unlabelled=[100])}"]
     assert main([*flags, "--dry_run"]) == 0
-    assert "4 cells, 0 finished; the rest takes about 0 minutes and 4 cells of unknown time." in capsys.readouterr().out
+    assert "4 cells, 0 finished; 4 cells take an unknown time." in capsys.readouterr().out
     assert not (tmp_path / "sweep").exists()
 
-    whole, count = commands.train, []
-
-    def killed(*arguments):
-        count.append(arguments)
-        if len(count) == 3:
-            raise KeyboardInterrupt
-        return whole(*arguments)
-
-    monkeypatch.setattr(commands, "train", killed)
-    assert main(flags) == 130
+    with monkeypatch.context() as patched:
+        patched.setattr(phases, "finetune", interrupted)
+        assert main(flags) == 130
     assert [row["cell"]["model"] for row in results(tmp_path)] == ["random_forest", "random_forest"]
-    monkeypatch.setattr(commands, "train", whole)
+    state = tmp_path / "sweep/demo/clgan_2_100_seed0/checkpoints/state.npz"
+    phase_1 = state.stat().st_mtime_ns
+    capsys.readouterr()
+    assert main([*flags, "--dry_run"]) == 0
+    assert "4 cells, 2 finished; 2 cells take an unknown time." in capsys.readouterr().out
     assert main(flags) == 0
+    assert state.stat().st_mtime_ns == phase_1  # The cell went on where it was: no epoch of phase 1 was run again.
     rows = results(tmp_path)
     assert [(row["cell"]["model"], row["cell"]["labels"]) for row in rows] == [
         ("random_forest", 2), ("random_forest", 3), ("clgan", 2), ("clgan", 3),
@@ -75,6 +79,50 @@ def test_a_sweep_runs_every_cell_goes_on_where_it_was_killed_and_does_nothing_tw
     capsys.readouterr()
     assert main([*flags, "--dry_run"]) == 0
     assert "4 cells, 4 finished; the rest takes about 0 minutes." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("module", "name"), [(run_directory, "environment"), (run_results, "model_card")])
+def test_a_cell_killed_at_its_begin_or_end_is_run_again(tmp_path, demo_corpus, monkeypatch, module, name):
+    path = write(tmp_path, demo_corpus, models=["random_forest"], labels=[2])
+    with monkeypatch.context() as patched:
+        patched.setattr(module, name, interrupted)
+        assert main(["--mode=sweep", f"--sweep={path}"]) == 130
+    assert not (tmp_path / "sweep/results.jsonl").exists()
+    assert main(["--mode=sweep", f"--sweep={path}"]) == 0
+    assert len(results(tmp_path)) == 1
+    assert (tmp_path / "sweep/demo/random_forest_2_all_seed0/model_card.md").exists()
+    assert not list((tmp_path / "sweep").glob("**/.*"))
+
+
+def test_a_cell_that_cannot_be_run_stops_no_other(tmp_path, demo_corpus, capsys):
+    path = write(tmp_path, demo_corpus, models=["random_forest"], labels=[9999, 2])
+    assert main(["--mode=sweep", f"--sweep={path}"]) == 1
+    captured = capsys.readouterr()
+    assert "1 of 2 cells finished" in captured.out
+    assert "1 cells could not be run" in captured.err
+    assert "random_forest_9999_all_seed0: " in captured.err
+    assert [row["cell"]["labels"] for row in results(tmp_path)] == [2]
+
+
+def test_rows_that_the_file_gets_while_a_sweep_runs_stay(tmp_path, demo_corpus, one_row):
+    directory, cells = sweep.read_sweep(write(tmp_path, demo_corpus, models=["random_forest"], labels=[2]))
+    assert not cells[0].is_finished
+    directory.mkdir()
+    (directory / "results.jsonl").write_text(json.dumps(one_row) + "\n")
+    sweep.write_results(directory, cells)
+    assert results(tmp_path) == [one_row]
+
+
+def test_a_sweeps_directory_may_name_a_home_or_a_variable(tmp_path, demo_corpus, monkeypatch):
+    path = write(tmp_path, demo_corpus)
+    monkeypatch.setenv("SCRATCH", str(tmp_path))
+    path.write_text(path.read_text().replace(str(tmp_path / "sweep"), "$SCRATCH/sweep"))
+    directory, cells = sweep.read_sweep(path)
+    assert directory == tmp_path / "sweep"
+    assert cells[0].settings.run_dir.parent.parent == directory
+    monkeypatch.delenv("SCRATCH")
+    with pytest.raises(ConfigError, match="names an environment variable that is not set"):
+        sweep.read_sweep(path)
 
 
 def test_a_sweep_goes_on_from_its_results_alone_if_the_settings_are_the_same(tmp_path, demo_corpus, capsys):
@@ -105,14 +153,22 @@ def test_a_sweep_goes_on_from_its_results_alone_if_the_settings_are_the_same(tmp
         assert len(results(tmp_path)) == 2
 
 
-def test_a_finished_run_with_other_settings_is_not_taken_for_the_cell(tmp_path, demo_corpus):
+def test_a_finished_run_with_other_settings_or_data_is_not_taken_for_the_cell(tmp_path, demo_corpus):
     path = write(tmp_path, demo_corpus, models=["random_forest"], labels=[2])
     assert main(["--mode=sweep", f"--sweep={path}"]) == 0
-    (tmp_path / "sweep/results.jsonl").unlink()
+    rows = tmp_path / "sweep/results.jsonl"
+    row = results(tmp_path)[0]
+    rows.unlink()
     assert sweep.read_sweep(path)[1][0].is_finished
-    path.write_text(path.read_text().replace("batch_size=32", "batch_size=16"))
-    with pytest.raises(ConfigError, match="random_forest_2_all_seed0 of demo with --batch_size=32, not 16"):
+    written = path.read_text()
+    path.write_text(written.replace("test_fraction=0.3", "test_fraction=0.4"))
+    with pytest.raises(ConfigError, match=r"_seed0 of demo with --test_fraction=0\.3, not 0\.4"):
         sweep.read_sweep(path)
+    path.write_text(written.replace("batch_size=32", "batch_size=16"))
+    for text in ("", json.dumps(row | {"settings": row["settings"] | {"batch_size": 16}}) + "\n"):
+        rows.write_text(text)
+        with pytest.raises(ConfigError, match="random_forest_2_all_seed0 of demo with --batch_size=32, not 16"):
+            sweep.read_sweep(path)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +178,11 @@ def test_a_finished_run_with_other_settings_is_not_taken_for_the_cell(tmp_path, 
         ({"data": ["other"]}, "there is no [data.other]"),
         ({"seeds": []}, "needs a list seeds"),
         ({"labels": [2, 2]}, "two cells are the same"),
-        ({"epochs": [3]}, "cells know no epochs"),
+        ({"epochs": [3]}, "[[cells]] knows no epochs"),
+        ({"seeds": ["0"]}, "seeds of [[cells]] takes int, not '0'"),
+        ({"labels": ["2"]}, "labels of [[cells]] takes int, not '2'"),
+        ({"unlabelled": [True]}, "unlabelled of [[cells]] takes int, not True"),
+        ({"flags": "--labels_unit=total"}, "flags of [[cells]] are no list of strings"),
         ({"flags": ["--lables=3"]}, "labels"),
         ({"flags": ["lables"]}, "lables is no flag"),
     ],
@@ -135,7 +195,17 @@ def test_every_cell_is_checked_before_any_runs(tmp_path, demo_corpus, changes, w
     assert str(path) in str(error.value)
 
 
-@pytest.mark.parametrize(("text", "words"), [("a = [", "is no TOML"), ("flags = []", "directory is missing")])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a = [", "is no TOML"),
+        ("flags = []", "directory is missing"),
+        ('directory = "a"\ncells = [3]\n[data]', "[[cells]] is no table"),
+        ('directory = "a"\ncells = []\nflag = []\n[data]', "a sweep knows no flag"),
+        ('directory = "a"\ncells = []\n[data]\nl7 = ["--source=x"]', "[data.l7] is no table"),
+        ('directory = "a"\ncells = []\n[data.l7]\nsource = "x"', "[data.l7] knows no source"),
+    ],
+)
 def test_a_file_that_is_no_sweep(tmp_path, text, words, capsys):
     path = tmp_path / "bad.toml"
     path.write_text(text)
@@ -154,6 +224,10 @@ def test_a_file_that_is_no_sweep(tmp_path, text, words, capsys):
         lambda row: {name: value for name, value in row.items() if name != "environment"},
         lambda row: row | {"curves": {"generator_loss": ["high"]}},
         lambda row: row | {"seconds": "long"},
+        lambda row: row | {"seconds": float("nan")},
+        lambda row: row | {"cell": list(row["cell"].items())},
+        lambda row: row | {"settings": row["settings"] | {"batch_size": 0}},
+        lambda row: row | {"curves": {"generator_loss": [10**400]}},
         lambda row: [row],
     ],
 )

@@ -25,7 +25,10 @@ REPRESENTATIONS = ("all_layers", "l7", "masked")
 POOL = 8000  # unlabelled sessions in the paper's tables 3 to 5
 HEADLINE = 1000  # labelled sessions of the paper's pictures
 AGAINST_SUPERVISED = f"labelled sessions, {POOL:,} unlabelled: CLGAN and supervised learning"
-NOT_SERVED = "USTC-TFC2016's published tenth cannot serve the paper's 4,000 labels a class: that row is not filled in."
+NOT_SERVED = (
+    "USTC-TFC2016's published tenth cannot serve the paper's 4,000 labels a class: that row is not filled in. "
+    f"Where the labels leave fewer than {POOL:,} sessions, all that are left are the pool."
+)
 PICTURED = ("clgan", "dcgan")  # the paper's figures 5 and 6
 
 INTRODUCTION = """\
@@ -100,6 +103,7 @@ def page(rows: list[Row], pictures: dict[str, str] | None = None) -> str:
         names = ", ".join(sorted({f"{_short(row['cell']['model'])} on {row['cell']['data']}" for row in left_out}))
         sections.append(f"{len(left_out)} of {len(rows)} runs fit none of the paper's tables: {names}.")
     sections += ["## What the paper's abstract claims", _claims(rows)]
+    sections = [section.replace("[", "\\[") for section in sections]  # Nothing in a row becomes a link or a picture.
     if pictures:
         sections.append("## Pictures")
         sections += [f"{caption}\n\n![{caption}]({quote(name)})" for name, caption in pictures.items()]

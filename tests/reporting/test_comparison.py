@@ -128,11 +128,14 @@ def test_the_mode_writes_a_page_with_its_pictures_inside(tmp_path, capsys):
 
 
 def test_markup_in_a_row_is_text_and_odd_names_keep_their_pictures(tmp_path):
-    rows = [one | {"environment": one["environment"] | {"system": "<script>alert(1)</script>"}} for one in ROWS]
+    markup = "<script>alert(1)</script> ![x](https://a.b/c.png) [x](javascript:a)"
+    rows = [one | {"environment": one["environment"] | {"system": markup}} for one in ROWS]
     comparison.write(rows, str(tmp_path / "a & (b):c.md"))
     whole = (tmp_path / "a & (b):c.html").read_text()
     assert "<script>" not in whole
     assert "&lt;script&gt;" in whole
+    assert "<a" not in whole
+    assert "https://a.b/c.png)" in whole
     assert whole.count('src="data:image/png;base64,') == whole.count("<img") > 3
 
 

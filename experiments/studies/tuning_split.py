@@ -31,7 +31,8 @@ def main(source: Path, target: Path) -> None:
         "test": examples[held_out],
         "unlabelled": examples[:0],
     }
-    facts = {name: getattr(description, name) for name in ("source_kind", "class_names", "representation", "unit")}
+    kept = ("source_kind", "class_names", "representation", "unit", "rules")
+    facts = {name: getattr(description, name) for name in kept}
     written = write(
         target,
         splits,

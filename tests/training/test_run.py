@@ -167,7 +167,12 @@ def test_ctrl_c_then_resume_gives_the_weights_of_an_uninterrupted_run(prepared, 
     assert main(train_flags(prepared, whole, *long)) == 0
     flags = train_flags(prepared, stopped, *long)
     process = subprocess.Popen(
-        [sys.executable, "-m", "clgan_tf.main", *flags], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "clgan_tf.main", *flags],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        # A shell starts background jobs, this suite perhaps among them, with Ctrl-C ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     checkpoints = stopped / "checkpoints"
     awaited = checkpoints / ("state.npz" if moment == "in phase 1" else "discriminator.weights.h5")

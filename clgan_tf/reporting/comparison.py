@@ -65,7 +65,7 @@ def _at_headline(row: Row) -> bool:
 
 
 def _with_pool(row: Row) -> bool:
-    return row["labels"]["unit"] == "total" and row["cell"]["unlabelled"] == POOL
+    return not _by_share(row) and row["cell"]["unlabelled"] == POOL
 
 
 TABLES = (
@@ -164,6 +164,13 @@ def _of(rows: list[Row], source_kind: str, representation: str) -> list[Row]:
     ]
 
 
+def _labelled(row: Row) -> str:
+    """A label budget as the tables write it: in all, unless its unit says otherwise."""
+    budget, known = row["cell"]["labels"], row["labels"]
+    prefix = {"fraction": f"{100 * budget:g}%: ", "per_class": f"{budget:,} a class: "}.get(known["unit"], "")
+    return f"{prefix}{known['count']:,}"
+
+
 def _scores(row: Row) -> dict[str, Any]:
     return row["systems"][row["cell"]["model"]]
 
@@ -175,9 +182,10 @@ def _short(system: str) -> str:
 def _table(rows: list[Row], systems: tuple[str, ...]) -> str:
     """Groups of equal budget; in each a row for every system that has run."""
     lines = []
-    budgets = sorted({(row["cell"]["labels"], row["cell"]["unlabelled"]) for row in rows})
-    for labels, unlabelled in budgets:
-        group = [row for row in rows if (row["cell"]["labels"], row["cell"]["unlabelled"]) == (labels, unlabelled)]
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in sorted(rows, key=lambda row: (row["labels"]["count"], row["cell"]["unlabelled"])):
+        groups.setdefault((_labelled(row), row["cell"]["unlabelled"]), []).append(row)
+    for (labelled, _), group in groups.items():
         by_system = {name: [row for row in group if row["cell"]["model"] == name] for name in systems}
         by_system = {name: found for name, found in by_system.items() if found}
         texts = {
@@ -187,7 +195,6 @@ def _table(rows: list[Row], systems: tuple[str, ...]) -> str:
         best = [max(float(text.split()[0]) for text in column) for column in zip(*texts.values(), strict=True)]
         for name, found in by_system.items():
             known = found[0]["labels"]
-            share = f"{100 * labels:g}%: " if known["unit"] == "fraction" else ""
             pool = steps = "none"
             if name in SEMI_SUPERVISED:
                 epochs, batch = (found[0]["settings"][key] for key in ("pretraining_epochs", "batch_size"))
@@ -197,9 +204,7 @@ def _table(rows: list[Row], systems: tuple[str, ...]) -> str:
                 for text, top in zip(texts[name], best, strict=True)
             ]
             seeds = ", ".join(str(seed) for seed in sorted(row["cell"]["seed"] for row in found))
-            lines.append(
-                f"| {share}{known['count']:,} | {pool} | {steps} | {_short(name)} | {' | '.join(cells)} | {seeds} |"
-            )
+            lines.append(f"| {labelled} | {pool} | {steps} | {_short(name)} | {' | '.join(cells)} | {seeds} |")
     if not lines:
         return ""
     head = f"| Labelled | Unlabelled | Steps of phase 1 | System | {' | '.join(COLUMNS.values())} | Seeds |"
@@ -219,18 +224,18 @@ def _claims(rows: list[Row]) -> str:
         for source_kind, name in NAMES.items():
             for representation in REPRESENTATIONS:
                 found = {
-                    (row["cell"]["model"], row["cell"]["labels"], row["cell"]["seed"]): _scores(row)["accuracy"]
+                    (row["cell"]["model"], row["labels"]["count"], _labelled(row), row["cell"]["seed"]): _scores(row)
                     for row in _of(rows, source_kind, representation)
                     if _with_pool(row)
                 }
-                gains: dict[float, list[float]] = {}
-                for (model, labels, seed), accuracy in sorted(found.items()):
-                    beside = found.get((other, labels, seed))
-                    if model == "clgan" and beside is not None and (budgets is None or labels in budgets):
-                        gains.setdefault(labels, []).append(accuracy - beside)
+                gains: dict[str, list[float]] = {}
+                for (model, count, labelled, seed), scores in sorted(found.items(), key=lambda item: item[0]):
+                    beside = found.get((other, count, labelled, seed))
+                    if model == "clgan" and beside is not None and (budgets is None or count in budgets):
+                        gains.setdefault(labelled, []).append(scores["accuracy"] - beside["accuracy"])
                 if gains:
                     ours = "; ".join(
-                        f"{labels:,}: {100 * np.mean(gain):+.1f} ({len(gain)})" for labels, gain in gains.items()
+                        f"{labelled}: {100 * np.mean(gain):+.1f} ({len(gain)})" for labelled, gain in gains.items()
                     )
                     lines.append(f"| {text} | {paper} | {name}, {representation} | {ours} |")
     return "\n".join(lines)
@@ -319,6 +324,6 @@ def _by_labels(rows: list[Row]) -> dict[str, dict[float, list[float]]]:
     curves: dict[str, dict[float, list[float]]] = {_short(system): {} for system in SYSTEMS}
     for system in SYSTEMS:
         for row in sorted(rows, key=lambda row: row["cell"]["labels"]):
-            if _with_pool(row) and row["cell"]["model"] == system:
+            if _with_pool(row) and row["labels"]["unit"] == "total" and row["cell"]["model"] == system:
                 curves[_short(system)].setdefault(row["cell"]["labels"], []).append(_scores(row)["accuracy"])
     return curves

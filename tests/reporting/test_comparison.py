@@ -14,7 +14,7 @@ def row(model, accuracy, labels=1000, seed=0, unlabelled=8000, source=USTC, repr
     score = {"accuracy": accuracy, "precision": accuracy - 0.01, "recall": accuracy, "f1": accuracy - 0.02}
     score |= {"confusion": [[8, 2], [1, 9]]}
     curves = {"discriminator_loss": [3.0, 2.0], "generator_loss": [1.0, 4.0]} if model.endswith("gan") else {}
-    count = 3194 if unit == "fraction" else labels
+    count = {"fraction": 3194, "per_class": 20 * labels}.get(unit, labels)
     return {
         "cell": {
             "data": f"{source}_{representation}",
@@ -78,8 +78,22 @@ def test_tables_hold_their_systems_means_and_spreads():
     assert "fit none of the paper's tables" not in text
 
 
+def test_budgets_by_class_stand_beside_totals_and_are_not_averaged_with_them():
+    by_class = [row("clgan", 0.95, labels=100, unit="per_class"), row("dcgan", 0.9, labels=100, unit="per_class")]
+    text = comparison.page([*ROWS, *by_class, row("dcgan", 0.2, labels=100), row("cnn_lstm", 0.6, labels=100)])
+    labelled = [(line.split(" | ")[0], line.split(" | ")[3]) for line in table(text, 3)]
+    assert labelled == [
+        ("| 100", "DCGAN"),
+        *[("| 1,000", name) for name in ("CLGAN", "DCGAN", "RandomForest", "ExtraTrees")],
+        ("| 2,000", "CLGAN"),
+        ("| 100 a class: 2,000", "CLGAN"),
+        ("| 100 a class: 2,000", "DCGAN"),
+    ]
+    assert "| about +4 | USTC-TFC2016, l7 | 1,000: +0.5 (2); 100 a class: 2,000: +5.0 (1) |" in text
+
+
 def test_what_fits_no_table_is_named():
-    text = comparison.page([*ROWS, row("clgan", 0.5, labels=1, unit="per_class"), row("clgan_cross_attention", 0.5)])
+    text = comparison.page([*ROWS, row("clgan", 0.5, labels=1, unlabelled=5), row("clgan_cross_attention", 0.5)])
     assert "2 of 13 runs fit none of the paper's tables: CLGAN on ustc_tfc2016_l7, CLGAN, section 2.1 on ustc" in text
     assert "| 50.0" not in "".join(table(text, 3))
 

@@ -121,6 +121,19 @@ def test_the_abstracts_claims_are_held_against_differences_seed_by_seed():
     assert "about +4 | USTC-TFC2016, l7 | 1,000: +0.5 (2) |" in claims
 
 
+def test_clgan_is_counted_ahead_cell_by_cell_on_seeds_that_both_have():
+    text = comparison.page(ROWS)
+    head = "| USTC-TFC2016, l7 |"
+    assert f"{head} DCGAN | 1 of 1 | +0.5 | +0.5 at 1,000 / 8,000 |" in text  # seeds 0 and 1: -1 and +2
+    assert f"{head} CNN-LSTM | 1 of 1 | +4.0 | +4.0 at 2,000 / 8,000 |" in text
+    assert f"{head} RandomForest | 0 of 1 | -5.0 | -5.0 at 1,000 / 8,000 |" in text  # seed 0 alone
+    other_pool = row("random_forest", 0.62, labels=1000, source=ISCX, representation="all_layers")
+    behind = row("dcgan", 0.5, source=ISCX, representation="all_layers")  # of another pool: no like comparison
+    section = comparison.page([*ROWS, other_pool, behind]).partition("## In how many cells")[2]
+    assert "all_layers | RandomForest | 0 of 1 | -2.0 | -2.0 at 1,000 / 2,000 |" in section
+    assert "all_layers | DCGAN" not in section
+
+
 def test_the_mode_writes_a_page_with_its_pictures_inside(tmp_path, capsys):
     for name, rows in (("a", ROWS[:5]), ("b", ROWS[5:])):
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

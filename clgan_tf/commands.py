@@ -66,8 +66,8 @@ def run_sweep(settings: config.SweepConfig) -> list[str]:
     warnings, failures = [], []
     with progress.bar("Sweep", len(cells), " cells") as bar:
         for cell in cells:
-            bar.set_postfix_str(cell.settings.run_dir.name)
             if not cell.is_finished:
+                bar.set_postfix_str(cell.settings.run_dir.name)
                 try:
                     dataset, found = _dataset(cell.settings.dataset, cell.source)
                     warnings += found

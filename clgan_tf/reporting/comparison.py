@@ -1,6 +1,6 @@
 """The paper's tables and figures from sweeps' results, with what the paper lacks: spread, trees, circumstances."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,6 @@ fewer of them does not repeat those systems.
 The paper's own tables were not at hand when this was made: of its figures only those of its abstract stand here. In
 `all_layers` the capture's time stamp alone tells the classes (README.md, "What the scores may rest on"): its figures
 are here to compare with the paper's layout and say little about traffic. `l7` is the de-duplicated payload alone."""
-
 
 AHEAD = """\
 Accuracy of CLGAN less that of another system with the same labels and, where that uses one, the same unlabelled pool,
@@ -164,12 +163,13 @@ def _is_in(row: Row, table: Table) -> bool:
     )
 
 
-def _of(rows: list[Row], source_kind: str, representation: str) -> list[Row]:
-    return [
-        row
-        for row in rows
-        if (row["data"]["source_kind"], row["data"]["representation"]) == (source_kind, representation)
-    ]
+def _by_data(rows: list[Row]) -> Iterator[tuple[str, str, list[Row]]]:
+    """Source, representation and rows of every data set that has any, in the report's order."""
+    for source_kind in NAMES:
+        for representation in REPRESENTATIONS:
+            data = source_kind, representation
+            if found := [row for row in rows if (row["data"]["source_kind"], row["data"]["representation"]) == data]:
+                yield source_kind, representation, found
 
 
 def _labelled(row: Row) -> str:
@@ -190,7 +190,7 @@ def _short(system: str) -> str:
 def _table(rows: list[Row], systems: tuple[str, ...]) -> str:
     """Groups of equal budget; in each a row for every system that has run."""
     lines = []
-    groups: dict[tuple[Any, ...], list[Row]] = {}
+    groups: dict[tuple[str, int], list[Row]] = {}
     for row in sorted(rows, key=lambda row: (row["labels"]["count"], row["cell"]["unlabelled"])):
         groups.setdefault((_labelled(row), row["cell"]["unlabelled"]), []).append(row)
     for (labelled, _), group in groups.items():
@@ -229,50 +229,49 @@ def _claims(rows: list[Row]) -> str:
         ("CLGAN over CNN-LSTM at 2,000 labelled sessions", "about +3", "cnn_lstm", (2000,)),
         ("CLGAN over DCGAN at every number of labelled sessions", "about +4", "dcgan", None),
     ):
-        for source_kind, name in NAMES.items():
-            for representation in REPRESENTATIONS:
-                found = {
-                    (row["cell"]["model"], row["labels"]["count"], _labelled(row), row["cell"]["seed"]): _scores(row)
-                    for row in _of(rows, source_kind, representation)
-                    if _with_pool(row)
-                }
-                gains: dict[str, list[float]] = {}
-                for (model, count, labelled, seed), scores in sorted(found.items(), key=lambda item: item[0]):
-                    beside = found.get((other, count, labelled, seed))
-                    if model == "clgan" and beside is not None and (budgets is None or count in budgets):
-                        gains.setdefault(labelled, []).append(scores["accuracy"] - beside["accuracy"])
-                if gains:
-                    ours = "; ".join(
-                        f"{labelled}: {100 * np.mean(gain):+.1f} ({len(gain)})" for labelled, gain in gains.items()
-                    )
-                    lines.append(f"| {text} | {paper} | {name}, {representation} | {ours} |")
+        for source_kind, representation, of_data in _by_data(rows):
+            found = {
+                (row["cell"]["model"], row["labels"]["count"], _labelled(row), row["cell"]["seed"]): _scores(row)
+                for row in of_data
+                if _with_pool(row)
+            }
+            gains: dict[str, list[float]] = {}
+            for (model, count, labelled, seed), scores in sorted(found.items(), key=lambda item: item[0]):
+                beside = found.get((other, count, labelled, seed))
+                if model == "clgan" and beside is not None and (budgets is None or count in budgets):
+                    gains.setdefault(labelled, []).append(scores["accuracy"] - beside["accuracy"])
+            if gains:
+                ours = "; ".join(
+                    f"{labelled}: {100 * np.mean(gain):+.1f} ({len(gain)})" for labelled, gain in gains.items()
+                )
+                lines.append(f"| {text} | {paper} | {NAMES[source_kind]}, {representation} | {ours} |")
     return "\n".join(lines)
 
 
 def _ahead(rows: list[Row]) -> str:
     """CLGAN beside every other system over all cells of a data set that both have; empty where there are none."""
     lines = []
-    for source_kind, name in NAMES.items():
-        for representation in REPRESENTATIONS:
-            found: dict[tuple[str, str, int], dict[int, float]] = {}
-            for row in _of(rows, source_kind, representation):
-                model = row["cell"]["model"]
-                pool = row["cell"]["unlabelled"] if model in SEMI_SUPERVISED else 0
-                found.setdefault((model, _labelled(row), pool), {})[row["cell"]["seed"]] = _scores(row)["accuracy"]
-            for other in SYSTEMS[1:]:
-                gains: dict[str, float] = {}
-                for (model, labelled, pool), ours in found.items():
-                    theirs = found.get((other, labelled, pool if other in SEMI_SUPERVISED else 0), {})
-                    shared = ours.keys() & theirs.keys()
-                    if model == "clgan" and shared:
-                        cell = f"{labelled} / {f'{pool:,}' if pool else 'all'}"
-                        gains[cell] = 100 * float(np.mean([ours[seed] - theirs[seed] for seed in shared]))
-                if gains:
-                    least = min(gains, key=lambda cell: gains[cell])
-                    lines.append(
-                        f"| {name}, {representation} | {_short(other)} | {sum(gain > 0 for gain in gains.values())} of "
-                        f"{len(gains)} | {np.mean(list(gains.values())):+.1f} | {gains[least]:+.1f} at {least} |"
-                    )
+    for source_kind, representation, of_data in _by_data(rows):
+        found: dict[tuple[str, str, int], dict[int, float]] = {}
+        for row in of_data:
+            model = row["cell"]["model"]
+            pool = row["cell"]["unlabelled"] if model in SEMI_SUPERVISED else 0
+            found.setdefault((model, _labelled(row), pool), {})[row["cell"]["seed"]] = _scores(row)["accuracy"]
+        for other in SYSTEMS[1:]:
+            gains: dict[str, float] = {}
+            for (model, labelled, pool), ours in found.items():
+                theirs = found.get((other, labelled, pool if other in SEMI_SUPERVISED else 0), {})
+                shared = ours.keys() & theirs.keys()
+                if model == "clgan" and shared:
+                    cell = f"{labelled} / {f'{pool:,}' if pool else 'all'}"
+                    gains[cell] = 100 * float(np.mean([ours[seed] - theirs[seed] for seed in shared]))
+            if gains:
+                least = min(gains, key=lambda cell: gains[cell])
+                ahead = sum(gain > 0 for gain in gains.values())
+                lines.append(
+                    f"| {NAMES[source_kind]}, {representation} | {_short(other)} | {ahead} of {len(gains)} | "
+                    f"{np.mean(list(gains.values())):+.1f} | {gains[least]:+.1f} at {least} |"
+                )
     head = (
         "| Data | Beside | CLGAN ahead in | Mean difference | Least, at labelled / unlabelled |\n|---|---|---|---|---|"
     )
@@ -320,40 +319,36 @@ def _circumstances(rows: list[Row]) -> str:
 def _pictures(rows: list[Row], stem: str) -> dict[str, tuple[figures.Figure, str]]:
     """Figures and captions by file name."""
     drawn: dict[str, tuple[figures.Figure, str]] = {}
-    for source_kind, name in NAMES.items():
-        for representation in REPRESENTATIONS:
-            found = _of(rows, source_kind, representation)
-            if not found:
-                continue
-            data = f"{name}, {representation}"
-            prefix = f"{stem}-{source_kind.split('_')[0]}-{representation}"
-            curves = _by_labels(found)
-            if max((len(points) for points in curves.values()), default=0) > 1:
-                drawn[f"{prefix}-labels.png"] = (
-                    figures.labels_figure(curves, [_short(system) for system in ON_BYTES], data),
-                    f"Accuracy against labelled sessions, {data}; bands: one standard deviation over seeds.",
+    for source_kind, representation, found in _by_data(rows):
+        data = f"{NAMES[source_kind]}, {representation}"
+        prefix = f"{stem}-{source_kind.split('_')[0]}-{representation}"
+        curves = _by_labels(found)
+        if max((len(points) for points in curves.values()), default=0) > 1:
+            drawn[f"{prefix}-labels.png"] = (
+                figures.labels_figure(curves, [_short(system) for system in ON_BYTES], data),
+                f"Accuracy against labelled sessions, {data}; bands: one standard deviation over seeds.",
+            )
+        headline = [row for row in found if _at_headline(row) and _with_pool(row)]
+        first = {row["cell"]["model"]: row for row in sorted(headline, key=lambda row: -row["cell"]["seed"])}
+        at = f"{data}; {HEADLINE:,} labelled, {POOL:,} unlabelled"
+        losses = {
+            title(model): first[model]["curves"]
+            for model in SEMI_SUPERVISED
+            if model in first and len(first[model].get("curves", {})) > 1
+        }
+        if losses:
+            drawn[f"{prefix}-losses.png"] = (
+                figures.losses_figure(losses),
+                f"The paper's figure 4: losses of phase 1, {at}; below them, who wins.",
+            )
+        for number, model in enumerate(PICTURED, 5):
+            if model in first:
+                confusion = np.array(_scores(first[model])["confusion"])
+                heading = f"{title(model)}, {data}: accuracy {_scores(first[model])['accuracy']:.1%}"
+                drawn[f"{prefix}-confusion-{model}.png"] = (
+                    figures.confusion_figure(confusion, first[model]["data"]["class_names"], heading),
+                    f"The paper's figure {number}: {title(model)}, {at}, seed {first[model]['cell']['seed']}.",
                 )
-            headline = [row for row in found if _at_headline(row) and _with_pool(row)]
-            first = {row["cell"]["model"]: row for row in sorted(headline, key=lambda row: -row["cell"]["seed"])}
-            at = f"{data}; {HEADLINE:,} labelled, {POOL:,} unlabelled"
-            losses = {
-                title(model): first[model]["curves"]
-                for model in SEMI_SUPERVISED
-                if model in first and len(first[model].get("curves", {})) > 1
-            }
-            if losses:
-                drawn[f"{prefix}-losses.png"] = (
-                    figures.losses_figure(losses),
-                    f"The paper's figure 4: losses of phase 1, {at}; below them, who wins.",
-                )
-            for number, model in enumerate(PICTURED, 5):
-                if model in first:
-                    confusion = np.array(_scores(first[model])["confusion"])
-                    heading = f"{title(model)}, {data}: accuracy {_scores(first[model])['accuracy']:.1%}"
-                    drawn[f"{prefix}-confusion-{model}.png"] = (
-                        figures.confusion_figure(confusion, first[model]["data"]["class_names"], heading),
-                        f"The paper's figure {number}: {title(model)}, {at}, seed {first[model]['cell']['seed']}.",
-                    )
     return drawn
 
 

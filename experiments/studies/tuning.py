@@ -55,6 +55,8 @@ def main() -> None:
     parser.add_argument("--labels", type=int, default=1000)
     parser.add_argument("--only", default="", help="variants whose name begins so")
     options = parser.parse_args()
+    if not any(name.startswith(options.only) for name in VARIANTS):
+        parser.error(f"--only={options.only}: no variant begins so; there are {', '.join(VARIANTS)}")
     lines = []
     for name, (models, flags) in VARIANTS.items():
         for model in models if name.startswith(options.only) else ():

@@ -6,84 +6,107 @@ Those that read captures return the warnings about them, which they have printed
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from clgan_tf import config, evaluation, progress, serving, sweep
+from clgan_tf import evaluation, serving
+from clgan_tf.capture import REPRESENTATIONS
 from clgan_tf.capture.sources import find
+from clgan_tf.common import progress
+from clgan_tf.common.errors import DataError, UserError
 from clgan_tf.data import prepare
 from clgan_tf.data.dataset import Dataset
 from clgan_tf.data.examples import Examples
+from clgan_tf.data.recipe import OWN_SPLITS
 from clgan_tf.data.registered import open_any
-from clgan_tf.errors import DataError, UserError
 from clgan_tf.evaluation import audit
-from clgan_tf.reporting import audit_report, comparison
+from clgan_tf.reporting import audit_report, paper
 from clgan_tf.reporting import run_report as side_by_side
+from clgan_tf.reporting.prepared import prepared_table
 from clgan_tf.reporting.results import write_results
 from clgan_tf.reporting.tables import circumstances, classes_table, systems_table
-from clgan_tf.run_directory import RunDirectory, read_metrics
+from clgan_tf.runs.directory import RunDirectory
+from clgan_tf.runs.result import RunResult, read_result
+from clgan_tf.settings import (
+    AuditSettings,
+    ClassifySettings,
+    EvaluateSettings,
+    PrepareSettings,
+    ReportSettings,
+    SweepSettings,
+    TrainSettings,
+)
+from clgan_tf.sweeps import results as sweep_results
+from clgan_tf.sweeps.file import read_sweep
+from clgan_tf.sweeps.plan import plan
 from clgan_tf.training.run import Trained, train
 
-OWN_SPLITS = ("train", "validation", "test")
 
-
-def run_prepare(settings: config.PrepareConfig) -> list[str]:
+def run_prepare(settings: PrepareSettings) -> list[str]:
     """Makes the data set and prints its table; a resumed run keeps the data set it has."""
     return _prepared(settings)[1]
 
 
-def _prepared(settings: config.PrepareConfig) -> tuple[Dataset, list[str]]:
+def _prepared(settings: PrepareSettings) -> tuple[Dataset, list[str]]:
     if settings.resume and settings.dataset.exists():
         return _matching(open_any(settings.dataset), settings), []
+    if settings.source_kind == "demo":
+        from clgan_tf import demo
+
+        demo.write_corpus(settings.source, settings.split_seed, settings.overwrite and not settings.resume)
     dataset = prepare.prepare(settings)
-    print(prepare.table(dataset))
-    return dataset, [warning for row in dataset.description.captures for warning in row["warnings"]]
+    print(prepared_table(dataset))
+    return dataset, list(dict.fromkeys(warning for row in dataset.captures for warning in row.warnings))
 
 
-def run_train(settings: config.TrainConfig, source: config.PrepareConfig | None, flagfile_text: str) -> list[str]:
+def run_train(settings: TrainSettings, source: PrepareSettings | None) -> list[str]:
     """Prepares the data if need be, trains, reads the test split once and prints the systems side by side."""
     if settings.resume and RunDirectory(settings.run_dir).metrics.exists():
         print(f"{settings.run_dir} is finished: there is nothing to resume.")
         return []
     dataset, warnings = _dataset(settings.dataset, source)
-    trained = train(settings, dataset, flagfile_text)
+    trained = train(settings, dataset, source)
     _print_results(_score(trained, dataset), trained.run, trained.run)
     return warnings
 
 
-def run_sweep(settings: config.SweepConfig) -> list[str]:
+def run_sweep(settings: SweepSettings) -> list[str]:
     """Runs a sweep's cells, those that are not finished, and writes results.jsonl after each.
 
     Raises:
       DataError: a cell could not be run, for a reason that is the user's; all others were.
     """
-    directory, cells = sweep.read_sweep(settings.sweep)
+    directory, tasks = read_sweep(settings.sweep)
     if settings.dry_run:
-        print(sweep.plan(cells))
+        print(plan(tasks))
         return []
     warnings, failures = [], []
-    with progress.bar("Sweep", len(cells), " cells") as bar:
-        for cell in cells:
-            if not cell.is_finished:
-                bar.set_postfix_str(cell.settings.run_dir.name)
+    with progress.bar("Sweep", len(tasks), " cells") as bar:
+        for task in tasks:
+            if not task.is_finished:
+                bar.set_postfix_str(task.settings.run_dir.name)
                 try:
-                    dataset, found = _dataset(cell.settings.dataset, cell.source)
-                    warnings += found
-                    _score(train(cell.settings, dataset, cell.flagfile_text), dataset)
+                    dataset, of_captures = _dataset(task.settings.dataset, task.source)
+                    warnings += of_captures
+                    _score(train(task.settings, dataset, task.source), dataset)
                 except UserError as error:
-                    failures.append(f"{cell.run.path}: {error}")
-                sweep.write_results(directory, cells)
+                    failures.append(f"{task.run.path}: {error}")
+                _write_rows(directory, tasks)
             bar.update()
-    sweep.write_results(directory, cells)
-    print(f"{len(cells) - len(failures)} of {len(cells)} cells finished: {directory / sweep.RESULTS}")
+    _write_rows(directory, tasks)
+    print(f"{len(tasks) - len(failures)} of {len(tasks)} cells finished: {directory / sweep_results.RESULTS}")
     if failures:
         raise DataError("\n".join([f"{len(failures)} cells could not be run.", *failures]))
     return warnings
 
 
-def _dataset(path: Path, source: config.PrepareConfig | None) -> tuple[Dataset, list[str]]:
+def _write_rows(directory: Path, tasks: list) -> None:
+    sweep_results.write_results(directory, {task.cell: task.row() for task in tasks if task.is_finished})
+
+
+def _dataset(path: Path, source: PrepareSettings | None) -> tuple[Dataset, list[str]]:
     """The data set, which is prepared if it is not there and a source is given; and the warnings of preparing it."""
     if source is None:
         return open_any(path), []
@@ -92,37 +115,36 @@ def _dataset(path: Path, source: config.PrepareConfig | None) -> tuple[Dataset, 
     return _prepared(source)
 
 
-def _matching(dataset: Dataset, source: config.PrepareConfig) -> Dataset:
-    """The data set, if it was prepared as the flags say. Raises DataError where it was not."""
-    if differing := prepare.differing_flag(dataset.description.facts(), source):
-        flag, found, wanted = differing
+def _matching(dataset: Dataset, source: PrepareSettings) -> Dataset:
+    """The data set, if it was prepared as the settings say. Raises DataError where it was not."""
+    if difference := prepare.differing_flag(dataset.facts, source):
+        flag, then, now = difference
         raise DataError(
-            f"{dataset.directory} was prepared with --{flag}={found}, not {wanted}; give another --dataset, "
+            f"{dataset.directory} was prepared with --{flag}={then}, not {now}; give another --dataset, "
             "or leave --source out to use it as it is."
         )
     return dataset
 
 
-def run_audit(settings: config.AuditConfig) -> list[str]:
+def run_audit(settings: AuditSettings) -> None:
     """How much groups of header fields alone tell, and what splits share; written as JSON and as a picture."""
     dataset = open_any(settings.dataset)
-    description = dataset.description
+    facts = dataset.facts
     own = {split: dataset.read(split) for split in OWN_SPLITS}
-    published = {split: dataset.read(split) for split in description.sizes if split.startswith("published_")}
-    findings = audit.audit(Examples.concatenate(list(own.values())), description.representation)
+    published = {split: dataset.read(split) for split in facts.sizes if split.startswith("published_")}
+    findings = audit.audit(Examples.concatenate(list(own.values())), REPRESENTATIONS[facts.representation])
     overlaps = {", ".join(splits): audit.overlap(splits) for splits in (own, published) if splits}
     count = sum(map(len, own.values()))
-    print(f"{settings.dataset}: {count:,} labelled sessions, fingerprint {description.fingerprint[:16]}")
+    print(f"{settings.dataset}: {count:,} labelled sessions, fingerprint {facts.fingerprint[:16]}")
     print()
     print(audit_report.table(findings, overlaps))
-    path = Path("runs/audits") / f"{description.fingerprint[:16]}.json"
+    path = Path("runs/audits") / f"{facts.fingerprint[:16]}.json"
     path = path if settings.output == "-" else Path(settings.output)
-    for written in audit_report.write(findings, overlaps, description.facts(), path):
+    for written in audit_report.write(findings, overlaps, facts, path):
         print(f"Written: {written}")
-    return []
 
 
-def run_evaluate(settings: config.EvaluateConfig) -> None:
+def run_evaluate(settings: EvaluateSettings) -> None:
     """Scores the run's saved classifier on a data set's test split.
 
     On the run's own data set the run's files are written again; for another one they go to a folder
@@ -131,41 +153,38 @@ def run_evaluate(settings: config.EvaluateConfig) -> None:
     run = RunDirectory(settings.run_dir)
     classifier = serving.load(run.classifier)
     dataset = open_any(settings.dataset)
-    description, head = dataset.description, classifier.head
+    facts, head = dataset.facts, classifier.head
     has, takes = (
         f"{one.representation} v{one.representation_version} {one.unit}s of {', '.join(one.class_names)}"
-        for one in (description, head)
+        for one in (facts, head)
     )
     if has != takes:
         raise DataError(f"{settings.dataset} has {has}; {run.classifier} takes {takes}.")
-    earlier = read_metrics(run.metrics)
-    name = next(iter(earlier["systems"]))
-    if earlier["data"]["fingerprint"] == description.fingerprint:
+    earlier = read_result(run.metrics)
+    if earlier.data.fingerprint == facts.fingerprint:
         print(f"{run.path} was evaluated on this test split before; the scores below are the same reading again.")
     else:
-        run = RunDirectory(run.path / "evaluations" / description.fingerprint[:16])
-        earlier["systems"] = {}
-    systems = {name: lambda images: np.argmax(classifier.predict_bytes(images), axis=1)}
-    metrics = _score(Trained(run, systems, {**earlier, "data": description.facts()}), dataset)
-    _print_results(metrics, run, RunDirectory(settings.run_dir))
+        run = RunDirectory(run.path / "evaluations" / facts.fingerprint[:16])
+        earlier = replace(earlier, systems={}, data=facts)
+    systems = {earlier.model: lambda images: np.argmax(classifier.predict_bytes(images), axis=1)}
+    result = _score(Trained(run, systems, earlier), dataset)
+    _print_results(result, run, RunDirectory(settings.run_dir))
 
 
-def _score(trained: Trained, dataset: Dataset) -> dict[str, Any]:
-    """Reads the test split, once, and writes everything about it into the run directory; returns metrics.json."""
-    test = dataset.read("test")
-    scores = evaluation.evaluate(trained.systems, test, dataset.description.class_names)
-    facts = dict(trained.facts)
-    metrics = {"systems": {**facts.pop("systems", {}), **scores}, **facts}
-    write_results(trained.run, metrics)
-    return metrics
+def _score(trained: Trained, dataset: Dataset) -> RunResult:
+    """Reads the test split, once, and writes everything about it into the run directory."""
+    scores = evaluation.evaluate(trained.systems, dataset.read("test"), dataset.facts.class_names)
+    result = replace(trained.result, systems={**trained.result.systems, **scores})
+    write_results(trained.run, result)
+    return result
 
 
-def _print_results(metrics: dict[str, Any], run: RunDirectory, classifier_run: RunDirectory) -> None:
-    print(circumstances(metrics))
+def _print_results(result: RunResult, run: RunDirectory, classifier_run: RunDirectory) -> None:
+    print(circumstances(result))
     print()
-    print(systems_table([metrics]))
+    print(systems_table([result]))
     print()
-    print(classes_table(next(iter(metrics["systems"].values()))))
+    print(classes_table(result.scores))
     print()
     print(f"Confusion matrix: {run.path / 'confusion_matrix.png'} (and .csv)")
     print(f"TensorBoard: tensorboard --logdir={run.tensorboard}")
@@ -173,9 +192,9 @@ def _print_results(metrics: dict[str, Any], run: RunDirectory, classifier_run: R
         print(f"Classifier: {classifier_run.classifier}")
 
 
-def run_classify(settings: config.ClassifyConfig) -> list[str]:
+def run_classify(settings: ClassifySettings) -> list[str]:
     """Labels every session of the captures; the summary goes to standard error, so that rows can be piped."""
-    classifier = serving.load(settings.classifier)
+    classifier = serving.load(settings.classifier_path)
     counts: Counter[str] = Counter()
 
     def counted() -> Iterator[dict]:
@@ -195,20 +214,20 @@ def run_classify(settings: config.ClassifyConfig) -> list[str]:
     return classifier.warnings
 
 
-def run_report(settings: config.ReportConfig) -> None:
+def run_report(settings: ReportSettings) -> None:
     """Puts runs side by side, or all results of sweeps as the paper has them."""
     if settings.results:
-        rows = [row for path in settings.results for row in sweep.read_results(path)]
+        rows = [row for path in settings.results for row in sweep_results.read_results(path)]
         if settings.output == "-":
-            print(comparison.page(rows), end="")
+            print(paper.page(rows), end="")
             return
-        for path in comparison.write(rows, settings.output):
-            print(f"Written: {path}")
-        return
-    runs = side_by_side.find_runs(settings.runs)
-    text = side_by_side.report(runs)
-    if settings.output == "-":
-        print(text, end="")
-        return
-    for path in side_by_side.write_report(text, runs, settings.output):
-        print(f"Written: {Path(path)}")
+        written = paper.write(rows, Path(settings.output))
+    else:
+        runs = side_by_side.find_runs(settings.patterns)
+        text = side_by_side.report(runs)
+        if settings.output == "-":
+            print(text, end="")
+            return
+        written = side_by_side.write_report(text, runs, Path(settings.output))
+    for path in written:
+        print(f"Written: {path}")

@@ -1,14 +1,12 @@
-"""The command line: flags -> configuration -> one call a mode."""
+"""The command line: flags -> settings -> one call a mode."""
 
 import sys
-from collections.abc import Callable
-from typing import Any
 
-from absl import flags
+from absl import flags as absl_flags
 
-from clgan_tf import config
-from clgan_tf.errors import UserError
-from clgan_tf.quiet import import_tensorflow
+from clgan_tf import flags
+from clgan_tf.common.errors import ConfigError, UserError
+from clgan_tf.common.quiet import import_tensorflow
 
 HELP = {"--help", "-help", "-h", "--helpfull", "--helpshort"}
 
@@ -20,21 +18,22 @@ def main(arguments: list[str] | None = None) -> int:
     gave nothing, as the warnings say; 130: stopped with Ctrl-C.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    values = flags.FlagValues()
-    config.define_flags(values)
+    values = absl_flags.FlagValues()
+    flags.define(values)
     if HELP & set(arguments):
-        print(config.help_text(values))
+        print(flags.help_text(values))
         return 0
     try:
-        rest = config.parse(values, arguments)
-        if rest:
-            raise config.ConfigError(f"{rest[0]} is no flag; every setting begins with --.")
+        flags.parse(values, arguments)
+        modes = flags.modes(values)
         # All settings are read before any work, so that a wrong flag is told at once.
-        settings = {mode: SETTINGS[mode](values) for mode in config.modes(values)}
-        warnings = [warning for mode, value in settings.items() for warning in _run(mode, value, values)]
+        settings = {mode: flags.settings_of(mode, values) for mode in modes}
+        if "train" in settings and values.source:
+            settings["source of train"] = flags.settings_of("prepare", values)
+        warnings = _run(modes, settings)
     except UserError as error:
         print(f"clgan-tf: {error}", file=sys.stderr)
-        return 2 if isinstance(error, config.ConfigError) else 1
+        return 2 if isinstance(error, ConfigError) else 1
     except KeyboardInterrupt:
         hint = " The training continues with the same flags and --resume." if "train" in values.mode else ""
         print(f"clgan-tf: stopped.{hint}", file=sys.stderr)
@@ -50,25 +49,17 @@ def main(arguments: list[str] | None = None) -> int:
     return 3 if warnings else 0
 
 
-SETTINGS: dict[str, Callable[[flags.FlagValues], Any]] = {
-    "prepare": config.prepare_config,
-    "audit": config.audit_config,
-    "train": config.train_config,
-    "sweep": config.sweep_config,
-    "evaluate": config.evaluate_config,
-    "classify": config.classify_config,
-    "report": config.report_config,
-}
-
-
-def _run(mode: str, settings: Any, values: flags.FlagValues) -> list[str]:
+def _run(modes: list[str], settings: dict) -> list[str]:
     import_tensorflow()
     from clgan_tf import commands
 
-    if mode == "train":
-        source = config.prepare_config(values) if values.source else None
-        return commands.run_train(settings, source, config.resolved_flagfile(settings.run_dir, values))
-    return getattr(commands, f"run_{mode}")(settings) or []
+    warnings: list[str] = []
+    for mode in modes:
+        if mode == "train":
+            warnings += commands.run_train(settings["train"], settings.get("source of train"))
+        else:
+            warnings += getattr(commands, f"run_{mode}")(settings[mode]) or []
+    return warnings
 
 
 if __name__ == "__main__":

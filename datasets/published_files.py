@@ -5,18 +5,26 @@ from pathlib import Path
 
 import tensorflow_datasets as tfds
 from clgan_tf_datasets.session_builder import SessionConfig
-from clgan_tf_datasets.session_pipeline import Source
 
+from clgan_tf.common.errors import ConfigError, DataError
+from clgan_tf.data import published
 from clgan_tf.data.published import LAYOUTS
-from clgan_tf.errors import ConfigError, DataError
-
-PUBLISHED_PART = {"train": "train", "t10k": "test"}
+from clgan_tf.data.sources import Sources
 
 
 def sources(
-    name: str, config: SessionConfig, dl_manager: tfds.download.DownloadManager, folder: Path | None, instructions: str
-) -> list[Source]:
+    name: str,
+    config: SessionConfig,
+    dl_manager: tfds.download.DownloadManager,
+    folder: Path | None,
+    instructions: str,
+    class_names: list[str],
+    label_map: list[int] | None = None,
+) -> Sources:
     """Sources for the idx files of a published data set; those in `folder`, the manual directory, come first.
+
+    Args:
+      class_names: ours, in label order; label_map: our label of each of the authors' classes; default: the same.
 
     Raises:
       ConfigError: the data set was not published so; `instructions` say what to fetch.
@@ -30,28 +38,13 @@ def sources(
         )
     layout = LAYOUTS[name, config.representation]
     urls = known_urls(name)
-    paths = [
-        f"{layer}/{part}-{kind}-ubyte.gz"
-        for layer in layout.folders
-        for part in layout.parts
-        for kind in ("images-idx3", "labels-idx1")
-    ]
+    paths = [path for _, *both in published.file_names(layout) for path in both]
     placed = {path: folder / path for path in paths if folder and (folder / path).exists()}
     for path, file in placed.items():
         check(file, urls[path][1])
     missing = {path: urls[path][0] for path in paths if path not in placed}
-    found = placed | {path: Path(file) for path, file in dl_manager.download(missing).items()} if missing else placed
-    return [
-        Source(
-            str(found[f"{layer}/{part}-images-idx3-ubyte.gz"]),
-            f"{layer}/{part}",
-            offset,
-            str(found[f"{layer}/{part}-labels-idx1-ubyte.gz"]),
-            PUBLISHED_PART[part],
-        )
-        for layer, offset in layout.folders.items()
-        for part in layout.parts
-    ]
+    files = placed | ({path: Path(file) for path, file in dl_manager.download(missing).items()} if missing else {})
+    return Sources(published.sources(layout, files, tuple(label_map) if label_map else None), class_names, {}, [])
 
 
 def known_urls(name: str) -> dict[str, tuple[str, str]]:

@@ -2,29 +2,25 @@
 
 import dataclasses
 import itertools
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
-from unittest import mock
 
 import apache_beam as beam
 import numpy as np
 import tensorflow_datasets as tfds
 from absl import logging
 from clgan_tf_datasets import session_pipeline
-from clgan_tf_datasets.session_pipeline import Plan, Source
-from tensorflow_datasets.core import example_serializer
+from clgan_tf_datasets.session_pipeline import Build
+from tensorflow_datasets.core import writer
+from tensorflow_datasets.proto import tf_example_pb2
 
 from clgan_tf.capture import REPRESENTATIONS, UNITS, SessionRules
-from clgan_tf.data import labelled_folder
+from clgan_tf.common.errors import ConfigError, DataError
 from clgan_tf.data.examples import UNLABELLED
-from clgan_tf.data.labelled_folder import UNLABELLED_FOLDER
-from clgan_tf.data.splits import LEAST_CAPTURES, split_captures
-from clgan_tf.errors import ConfigError, DataError
-
-SPLIT_BY = ("session", "capture")
-OWN_SPLITS = ("train", "validation", "test")
+from clgan_tf.data.recipe import OWN_SPLITS, Plan
+from clgan_tf.data.sources import Source, Sources, split_by_capture
+from clgan_tf.settings import SPLIT_BY
 
 
 @dataclasses.dataclass(eq=False)
@@ -59,16 +55,14 @@ class SessionConfig(tfds.core.BuilderConfig):
             raise ConfigError(f"cap_per_class must be 0 or more, not {self.cap_per_class!r}.")
         try:
             SessionRules(**self.rules)
-        except TypeError as error:
+        except (TypeError, ConfigError) as error:
             raise ConfigError(f"rules must be fields of SessionRules: {error}.") from error
 
 
 def configs(classes: Iterable[int] = (0,)) -> list[SessionConfig]:
     """Every unit, representation, number of classes and way to split, the default first."""
     found = []
-    for split_by, count, unit, representation in itertools.product(
-        SPLIT_BY, classes, UNITS, ("masked", "l7", "all_layers")
-    ):
+    for split_by, count, unit, representation in itertools.product(SPLIT_BY, classes, UNITS, REPRESENTATIONS):
         name = f"{unit}_{representation}" + (f"_{count}_classes" if count else "")
         name += "_by_capture" if split_by == "capture" else ""
         kind = "both directions of a 5-tuple" if unit == "session" else "one direction of a 5-tuple"
@@ -85,11 +79,22 @@ def configs(classes: Iterable[int] = (0,)) -> list[SessionConfig]:
     return found
 
 
-class _SortedSerializer(example_serializer.ExampleSerializer):
+def is_registered(module: str) -> bool:
+    """Whether a module's builder is to be registered: one imported from its own folder, by `tfds build`, is not."""
+    return module.startswith("clgan_tf_datasets.")
+
+
+class _SortedWriter(writer.ExampleWriter):
     """Protocol buffers write a map in any order, so the same example could be other bytes in another process."""
 
-    def serialize_example(self, example: Any) -> bytes:
-        return self.get_tf_example(example).SerializeToString(deterministic=True)
+    def write(self, path: Any, examples: Iterable[tuple[Any, bytes]]) -> Any:
+        """Writes examples with their features in order."""
+        return super().write(path, map(_sorted, examples))
+
+
+def _sorted(example: tuple[Any, bytes]) -> tuple[Any, bytes]:
+    key, serialized = example
+    return key, tf_example_pb2.Example.FromString(serialized).SerializeToString(deterministic=True)
 
 
 class SessionDatasetBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
@@ -116,16 +121,15 @@ class SessionDatasetBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=T
         # TFRecord: the trainer reads the shards as they are, and so does any other program.
         super().__init__(config=config, file_format=file_format or tfds.core.FileFormat.TFRECORD, **kwargs)
 
-    def _download_and_prepare(self, *arguments: Any, **options: Any) -> None:
-        with mock.patch.object(example_serializer, "ExampleSerializer", _SortedSerializer):
-            super()._download_and_prepare(*arguments, **options)
+    def _example_writer(self) -> writer.ExampleWriter:
+        return _SortedWriter(self.info.file_format)
 
     def class_names(self) -> list[str]:
         """Class names in label order; empty where only the source tells."""
         return []
 
-    def sources(self, dl_manager: tfds.download.DownloadManager) -> tuple[list[Source], list[str]]:
-        """What to read, and the class names in label order. Raises DataError where something is missing."""
+    def sources(self, dl_manager: tfds.download.DownloadManager) -> Sources:
+        """What to read. Raises DataError where something is missing."""
         raise NotImplementedError
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -151,43 +155,34 @@ class SessionDatasetBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=T
         self, dl_manager: tfds.download.DownloadManager, pipeline: beam.Pipeline
     ) -> dict[str, beam.PCollection]:
         config = self.builder_config
-        found, names = self.sources(dl_manager)
-        capture_splits: dict[str, str] = {}
-        not_served: list[str] = []
+        found = self.sources(dl_manager)
         if config.split_by == "capture":
-            found, capture_splits, not_served = _by_capture(found, names, config)
-            names = [name for name in names if name not in not_served]
+            found = _by_capture(found, config)
         label = self.info.features["label"]
         if label.num_classes is None:
-            label.names = names
-        plan = Plan(config.seed, config.test_fraction, config.validation_fraction, config.cap_per_class, capture_splits)
-        version = REPRESENTATIONS[config.representation].version
-        placed, read, certificate = session_pipeline.build(
-            pipeline,
-            found,
-            plan,
-            config.unit,
-            config.representation,
-            SessionRules(**config.rules),
-            {
-                "class_names": names,
-                "representation_version": version,
-                "not_served": not_served,
-            },
+            label.names = found.class_names
+        plan = Plan(
+            config.seed,
+            config.test_fraction,
+            config.validation_fraction,
+            config.cap_per_class,
+            found.has_published_test,
+            found.capture_splits,
         )
-        self.info.metadata["certificate"] = certificate | "check" >> beam.Map(check_certificate)
-        own = [*OWN_SPLITS, *(["unlabelled"] if any(source.label == UNLABELLED for source in found) else [])]
+        what = Build(found, plan, config.unit, config.representation, SessionRules(**config.rules))
+        placed, read, self.info.metadata["certificate"] = session_pipeline.build(pipeline, what)
+        own = [*OWN_SPLITS, *(["unlabelled"] if any(source.label == UNLABELLED for source in found.sources) else [])]
         splits = {
             split: placed
             | f"of {split}" >> beam.Filter(lambda item, split: item[0] == split, split)
-            | f"{split} as examples" >> beam.Map(lambda item: (item[1].session, item[1].features()))
+            | f"{split} as examples" >> beam.Map(lambda item: (item[1].member.session, item[1].features()))
             for split in own
         }
-        for part in dict.fromkeys(source.published for source in found if source.published):
+        for part in dict.fromkeys(source.part for source in found.sources if source.part):
             splits[f"published_{part}"] = (
                 read
-                | f"of published {part}" >> beam.Filter(lambda record, part: record.published == part, part)
-                | f"published {part} as examples" >> beam.Map(lambda record: (record.session, record.features()))
+                | f"of published {part}" >> beam.Filter(lambda record, part: record.part == part, part)
+                | f"published {part} as examples" >> beam.Map(lambda record: (record.member.session, record.features()))
             )
         return splits
 
@@ -195,40 +190,13 @@ class SessionDatasetBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=T
         raise NotImplementedError("_split_generators returns the examples themselves.")
 
 
-def _by_capture(
-    sources: list[Source], names: list[str], config: SessionConfig
-) -> tuple[list[Source], dict[str, str], list[str]]:
-    """Sources of the classes that can be split by capture, labelled anew; the captures' splits; the other classes."""
-    if any(source.labels_path for source in sources):
+def _by_capture(sources: Sources, config: SessionConfig) -> Sources:
+    """The sources of the classes that can be split by capture, see split_by_capture; the log names the others."""
+    if any(source.labels_path for source in sources.sources):
         raise ConfigError("The published images do not say which capture they are from; split by session instead.")
-    captures: dict[int, list[str]] = {label: [] for label in range(len(names))}
-    for source in sources:
-        if source.label != UNLABELLED:
-            captures[source.label].append(source.name)
-    splits, left_out = split_captures(captures, config.test_fraction, config.validation_fraction, config.seed)
-    if left_out:
-        classes = ", ".join(names[label] for label in left_out)
-        logging.warning("Left out, with fewer than %d captures: %s", LEAST_CAPTURES, classes)
-    labels = {label: place for place, label in enumerate(sorted(set(captures) - set(left_out)))}
-    labels[UNLABELLED] = UNLABELLED
-    kept = [dataclasses.replace(source, label=labels[source.label]) for source in sources if source.label in labels]
-    return kept, splits, [names[label] for label in left_out]
-
-
-def check_certificate(found: dict[str, Any]) -> dict[str, Any]:
-    """The certificate, if the splits share nothing and no class is empty. Raises DataError."""
-    if found["shared_images"] or found["shared_sessions"]:
-        raise DataError(
-            f"Splits share {found['shared_images']} images and {found['shared_sessions']} sessions: please report it."
-        )
-    for split in OWN_SPLITS:
-        sizes = found.get("after", {}).get(split, {})
-        for name in found["class_names"]:
-            if not sizes.get(name):
-                raise DataError(
-                    f"Class {name} has no session in the {split} split after de-duplication; add captures of it, or "
-                    "raise that split's fraction."
-                )
+    found = split_by_capture(sources, config.test_fraction, config.validation_fraction, config.seed)
+    if found.not_served:
+        logging.warning("Left out, with fewer than three captures: %s", ", ".join(found.not_served))
     return found
 
 
@@ -247,8 +215,8 @@ def manual_dir(dl_manager: tfds.download.DownloadManager) -> Path | None:
 
 
 def manifest_sources(
-    found: dict[str, Path], classes: dict[str, str], to_label: dict[str, int], what: str
-) -> list[Source]:
+    found: dict[str, Path], classes: dict[str, str], to_label: dict[str, int], class_names: list[str], what: str
+) -> Sources:
     """Sources for the captures of a published data set that are there.
 
     Args:
@@ -269,16 +237,5 @@ def manifest_sources(
     if missing:
         names = ", ".join(missing)
         logging.warning("%d of %d captures of %s are missing: %s", len(missing), len(classes), what, names)
-    return [Source(str(path), name, to_label[classes[name]]) for name, path in sorted(found.items())]
-
-
-def folder_sources(folder: Path) -> tuple[list[Source], list[str]]:
-    """Sources and class names of a labelled folder. Raises DataError, see labelled_folder.find_captures."""
-    captures, names = labelled_folder.find_captures(folder)
-    labels = {name: label for label, name in enumerate(names)} | {UNLABELLED_FOLDER: UNLABELLED}
-    sources = [
-        Source(str(path), os.fsencode(path.relative_to(folder)).decode(errors="replace"), labels[name])
-        for name, paths in captures.items()
-        for path in paths
-    ]
-    return sources, names
+    sources = [Source(str(path), name, to_label[classes[name]]) for name, path in sorted(found.items())]
+    return Sources(sources, class_names, {}, [])

@@ -1,12 +1,13 @@
-"""Beam steps from captures to leak-free splits, with a certificate; the same on one machine and on a cluster.
+"""Beam steps from sources to leak-free splits, with a certificate; the same on one machine and on a cluster.
 
-An element is a Record; every decision about it is a function of its bytes, its session and a seed, never of order,
-so that any number of workers gives the same data.
+An element is a Record. Every decision about it is one of clgan_tf.data.recipe, a function of its bytes, its session and
+a seed, never of order, so that any number of workers gives the same data, and prepare does too.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,126 +15,89 @@ import apache_beam as beam
 import numpy as np
 
 from clgan_tf import capture
-from clgan_tf.capture import SessionRules
-from clgan_tf.data import idx
-from clgan_tf.data.examples import UNLABELLED
-from clgan_tf.errors import CaptureError
+from clgan_tf.capture import REPRESENTATIONS, SessionRules
+from clgan_tf.common import typed_json
+from clgan_tf.common.errors import CaptureError
+from clgan_tf.data import recipe, sources
+from clgan_tf.data.description import CaptureReport, DataFacts
+from clgan_tf.data.examples import UNLABELLED_NAME, Examples
+from clgan_tf.data.prepare import capture_rows, split_facts
+from clgan_tf.data.recipe import Fate, Member, Plan
+from clgan_tf.data.registered import Certificate
+from clgan_tf.data.sources import Source, Sources
 
 Counted = tuple[tuple[str, ...], int]  # what was counted, and how often
 
 
 class Record(NamedTuple):
-    """One session: its image's 784 bytes, label (-1 = none), capture, session identifier, length, published part."""
+    """One session: its image's 784 bytes, what the recipe must know of it, and its length before trimming.
+
+    part: "train" or "test" of a published data set.
+    """
 
     image: bytes
-    label: int
-    capture: str
-    session: str
+    member: Member
     num_bytes: int
-    published: str = ""
-
-    @property
-    def group(self) -> str:
-        """What must stay in one split: both flows of a session."""
-        return self.session.partition("#")[0]
+    part: str = ""
 
     def features(self) -> dict[str, Any]:
         """The example as TFDS takes it."""
         return {
             "image": np.frombuffer(self.image, np.uint8).reshape(28, 28, 1),
-            "label": self.label,
-            "capture": self.capture,
-            "session": self.session,
+            "label": self.member.label,
+            "capture": self.member.capture,
+            "session": self.member.session,
             "num_bytes": self.num_bytes,
         }
 
 
 @dataclass(frozen=True)
-class Source:
-    """A capture file, or a published pair of idx files, and the label of its sessions (added to those of idx files)."""
+class Build:
+    """What is built: the sources, how they become splits, and how sessions are seen."""
 
-    path: str
-    name: str  # as it stands in the example's `capture`
-    label: int
-    labels_path: str = ""  # idx: beside path, the images
-    published: str = ""  # idx: "train" or "test"
-    label_map: tuple[int, ...] = ()  # idx: the label of each of the published ones
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How sessions become splits. fractions: of test and validation; capture_splits: fixed by capture, if not empty."""
-
-    seed: int
-    test_fraction: float
-    validation_fraction: float
-    cap_per_class: int
-    capture_splits: dict[str, str]
-
-    def split(self, record: Record) -> str:
-        """The split a record belongs to: validation takes its fraction of what test leaves."""
-        if record.label == UNLABELLED:
-            return "unlabelled"
-        if self.capture_splits:
-            return self.capture_splits[record.capture]
-        place = uniform(f"split/{self.seed}/{record.group}")
-        if place < self.test_fraction:
-            return "test"
-        rest = (place - self.test_fraction) / (1 - self.test_fraction)
-        return "validation" if rest < self.validation_fraction else "train"
-
-
-def uniform(text: str) -> float:
-    """A number in [0, 1) that the text decides."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big") / 2**56
+    sources: Sources
+    plan: Plan
+    unit: str
+    representation: str
+    rules: SessionRules
 
 
 class ReadSource(beam.DoFn):
-    """Source -> Records; tagged `report`: what the capture held; tagged `digest`: the file's SHA-256."""
+    """Source -> Records; tagged `report`: what the source held; tagged `digest`: its files' SHA-256."""
 
-    def __init__(self, unit: str, representation: str, rules: SessionRules) -> None:
+    def __init__(self, build: Build) -> None:
         super().__init__()
-        self.unit, self.representation, self.rules = unit, representation, rules
+        self.unit, self.representation, self.rules = build.unit, build.representation, build.rules
 
     def process(self, source: Source) -> Iterator[Any]:
         """Yields the source's sessions, a part at a time."""
         for path in filter(None, (source.path, source.labels_path)):
             yield beam.pvalue.TaggedOutput("digest", (source.name, _digest(Path(path))))
         if source.labels_path:
-            yield from self._published(source)
-            return
+            examples = sources.read_published(source)
+            yield from _records(examples, source)
+            report = CaptureReport(source.name, source.label, 0, {}, len(examples), [])
+        else:
+            report = yield from self._capture(source)
+        yield beam.pvalue.TaggedOutput("report", report)
+
+    def _capture(self, source: Source) -> Iterator[Record]:
         flows: list[capture.Sessions] = []
-        part, count = None, 0
+        summary, count = None, 0
         try:
             for part in capture.stream(source.path, self.representation, self.unit, rules=self.rules):
                 count += len(part)
+                summary = part.ended[-1] if part.ended else None
                 if self.unit == "flow":  # A flow is named after its session, whose other flow may be in another part.
                     flows.append(part)
                 else:
-                    yield from _records(part, source)
+                    yield from _records(sources.of_sessions(part, source), source)
         except CaptureError:
-            if part is None or not part.ends_capture:  # Otherwise it only has no session: the report says so.
+            if summary is None:  # Otherwise it only has no session: the report says so.
                 raise
         if flows:
-            yield from _records(capture.concatenate(flows), source)
-        report = {
-            "capture": source.name,
-            "packets": part.packets_read,
-            "drops": part.drops,
-            "sessions": count,
-            "warnings": [warning.replace(source.path, source.name) for warning in part.warnings],
-        }
-        yield beam.pvalue.TaggedOutput("report", report)
-
-    def _published(self, source: Source) -> Iterator[Record]:
-        images = idx.read_images(Path(source.path))
-        labels = idx.read_labels(Path(source.labels_path)) + source.label
-        if source.label_map:
-            labels = np.array(source.label_map)[labels]
-        for row, (image, label) in enumerate(zip(images.reshape(len(images), 784), labels.tolist(), strict=True)):
-            data = image.tobytes()
-            session = f"{hashlib.sha256(data).hexdigest()[:32]}/{source.name}/{row}"
-            yield Record(data, label, source.name, session, len(data.rstrip(b"\0")), source.published)
+            yield from _records(sources.of_sessions(capture.concatenate(flows), source), source)
+        return sources.report(summary, count, source)
 
 
 def _digest(path: Path) -> str:
@@ -141,59 +105,50 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _records(sessions: capture.Sessions, source: Source) -> Iterator[Record]:
-    for image, session, num_bytes in zip(
-        sessions.images, sessions.identifiers(), sessions.num_bytes.tolist(), strict=True
-    ):
-        yield Record(image.tobytes(), source.label, source.name, str(session), num_bytes)
+def _records(examples: Examples, source: Source) -> Iterator[Record]:
+    columns = (examples.images, examples.labels.tolist(), examples.sessions.tolist(), examples.num_bytes.tolist())
+    for image, label, session, num_bytes in zip(*columns, strict=True):
+        yield Record(image.tobytes(), Member(label, session, source.name, source.is_test), num_bytes, source.part)
 
 
-def _preference(record: Record) -> tuple[bool, str, str, bytes]:
-    """Of equal images a labelled one stays, and of those the one with the smallest identifier."""
-    return record.label == UNLABELLED, record.session, record.capture, record.image
+Fated = tuple[Record, Fate]
 
 
-def _one(records: Iterable[Record], distinct: Any) -> Iterator[Any]:
-    """One record for every value of `distinct`, or none where two labels meet; counts the others by class."""
-    found = sorted(records, key=_preference)
-    if len({record.label for record in found if record.label != UNLABELLED}) > 1:
-        for record in found:
-            yield beam.pvalue.TaggedOutput("count", (("conflicts", str(record.label)), 1))
-        return
-    seen = set()
-    for record in found:
-        value = distinct(record)
-        # A session that several captures hold stays as one of them has it: its flows must not come apart.
-        if value in seen or record.capture != found[0].capture:
-            yield beam.pvalue.TaggedOutput("count", (("duplicates", str(record.label)), 1))
-        else:
-            seen.add(value)
-            yield record
+def _of_a_session(records: Iterable[Record]) -> Iterator[Fated]:
+    group = list(records)
+    yield from zip(group, recipe.fates_of_a_session([record.member for record in group]), strict=True)
 
 
-def deduplicate(records: beam.PCollection) -> tuple[beam.PCollection, list[beam.PCollection]]:
-    """One session of every image, one image of every session, none with two labels; and the counts of the rest."""
-    counts = []
-    for name, key, distinct in (
-        ("session", lambda record: record.group, lambda record: record.session),
-        ("image", lambda record: record.image, lambda record: record.image),
-    ):
-        grouped = records | f"by {name}" >> beam.GroupBy(key)
-        outputs = grouped | f"one of each {name}" >> beam.FlatMap(
-            lambda item, distinct: _one(item[1], distinct), distinct
-        ).with_outputs("count", main="kept")
-        records = outputs.kept
-        counts.append(outputs["count"])
-    return records, counts
+def _of_an_image(fated: Iterable[Fated]) -> Iterator[Fated]:
+    group, fates = zip(*fated, strict=True)
+    yield from zip(group, recipe.fates_of_an_image([record.member for record in group], fates), strict=True)
 
 
-def cap(records: beam.PCollection, plan: Plan) -> beam.PCollection:
-    """A uniform sample of at most `cap_per_class` of every class, which the seed and the sessions decide."""
+def decide(records: beam.PCollection) -> beam.PCollection:
+    """Every record with its fate."""
     return (
         records
-        | "key for cap" >> beam.Map(lambda record: (record.label, (uniform(f"cap/{plan.seed}/{record.group}"), record)))
-        | "smallest" >> beam.combiners.Top.SmallestPerKey(plan.cap_per_class)
-        | "chosen" >> beam.FlatMap(lambda item: [record for _, record in item[1]])
+        | "by session" >> beam.GroupBy(lambda record: recipe.group_of(record.member.session))
+        | "fates of a session" >> beam.FlatMap(lambda item: _of_a_session(item[1]))
+        | "by image" >> beam.GroupBy(lambda item: item[0].image)
+        | "fates of an image" >> beam.FlatMap(lambda item: _of_an_image(item[1]))
+    )
+
+
+def place(kept: beam.PCollection, plan: Plan) -> beam.PCollection:
+    """(split, Record) of every kept record, without those beyond the cap of their class."""
+    cuts = (
+        kept
+        | "to be split" >> beam.Filter(lambda record: recipe.is_to_be_split(record.member))
+        | "sessions" >> beam.Map(lambda record: (record.member.label, recipe.group_of(record.member.session)))
+        | "of a class" >> beam.GroupByKey()
+        | "cuts" >> beam.MapTuple(lambda label, groups: (label, recipe.cuts(groups, plan)))
+    )
+    return (
+        kept
+        | "split"
+        >> beam.Map(lambda record, cuts: (recipe.split_of(record.member, plan, cuts), record), beam.pvalue.AsDict(cuts))
+        | "not beyond the cap" >> beam.Filter(lambda item: item[0] is not None)
     )
 
 
@@ -203,7 +158,7 @@ def shared(placed: beam.PCollection) -> beam.PCollection:
     def occurrences(item: tuple[str, Record]) -> Iterator[tuple[tuple[str, bytes], str]]:
         split, record = item
         yield ("shared_images", record.image), split
-        yield ("shared_sessions", record.group.encode()), split
+        yield ("shared_sessions", recipe.group_of(record.member.session).encode()), split
 
     return (
         placed
@@ -213,76 +168,82 @@ def shared(placed: beam.PCollection) -> beam.PCollection:
     )
 
 
-def certificate(
-    counts: Iterable[beam.PCollection], reports: beam.PCollection, digests: beam.PCollection, facts: dict[str, Any]
-) -> beam.PCollection:
-    """One dictionary: sizes before and after, duplicates, conflicts, shared, by class and split; what captures held."""
-    summed = tuple(counts) | "all counts" >> beam.Flatten() | "sum" >> beam.CombinePerKey(sum)
-    return (
-        summed.pipeline
-        | "once" >> beam.Create([facts])
-        | "certify"
-        >> beam.Map(
-            _certify,
-            beam.pvalue.AsList(summed),
-            beam.pvalue.AsList(reports),
-            beam.pvalue.AsList(digests),
-        )
-    )
-
-
-def _certify(
-    facts: dict[str, Any], counts: list[Counted], reports: list[dict[str, Any]], digests: list[tuple[str, str]]
-) -> dict[str, Any]:
-    names = facts["class_names"]
-    found: dict[str, Any] = {"shared_images": 0, "shared_sessions": 0, **facts}
-    for key, value in sorted(counts):
-        name, *where = key
-        if where:
-            *split, label = where
-            class_name = "unlabelled" if int(label) == UNLABELLED else names[int(label)]
-            target = found.setdefault(name, {})
-            for part in split:
-                target = target.setdefault(part, {})
-            target[class_name] = value
-        else:
-            found[name] = value
-    for name in ("duplicates", "conflicts"):
-        found.setdefault(name, {})
-    listed = sorted(digests)
-    text = "\n".join(f"{name}\t{digest}" for name, digest in listed)
-    found["source_fingerprint"] = hashlib.sha256(text.encode()).hexdigest()
-    found["captures"] = sorted(reports, key=lambda report: report["capture"])
-    return found
-
-
-def build(
-    pipeline: beam.Pipeline,
-    sources: list[Source],
-    plan: Plan,
-    unit: str,
-    representation: str,
-    rules: SessionRules,
-    facts: dict[str, Any],
-) -> tuple[beam.PCollection, beam.PCollection, beam.PCollection]:
+def build(pipeline: beam.Pipeline, what: Build) -> tuple[beam.PCollection, beam.PCollection, beam.PCollection]:
     """All steps.
 
     Returns:
-      (split, Record) of our own splits; Records of published ones; the certificate, one element.
+      (split, Record) of our own splits; Records of all sources as they stand; the certificate, one element.
     """
     read = (
         pipeline
-        | "sources" >> beam.Create(sources, reshuffle=True)
-        | "read" >> beam.ParDo(ReadSource(unit, representation, rules)).with_outputs("report", "digest", main="records")
+        | "sources" >> beam.Create(what.sources.sources, reshuffle=True)
+        | "read" >> beam.ParDo(ReadSource(what)).with_outputs("report", "digest", main="records")
     )
-    before = read.records | "count before" >> beam.Map(lambda record: (("before", str(record.label)), 1))
-    kept, counts = deduplicate(read.records)
-    if plan.cap_per_class:
-        unlabelled = kept | "unlabelled" >> beam.Filter(lambda record: record.label == UNLABELLED)
-        labelled = kept | "labelled" >> beam.Filter(lambda record: record.label != UNLABELLED)
-        kept = (cap(labelled, plan), unlabelled) | "capped and unlabelled" >> beam.Flatten()
-    placed = kept | "place" >> beam.Map(lambda record: (plan.split(record), record))
-    after = placed | "count after" >> beam.Map(lambda item: (("after", item[0], str(item[1].label)), 1))
-    facts = {**facts, "plan": asdict(plan), "rules": asdict(rules), "unit": unit, "representation": representation}
-    proof = certificate([before, after, shared(placed), *counts], read.report, read.digest, facts)
-    return placed, read.records, proof
+    decided = decide(read.records)
+    counts = decided | "count fates" >> beam.Map(
+        lambda item: (("fate", item[1], item[0].member.capture, str(item[0].member.label)), 1)
+    )
+    kept = decided | "kept" >> beam.Filter(lambda item: item[1] == Fate.KEPT) | "records" >> beam.Keys()
+    placed = place(kept, what.plan)
+    sizes = placed | "count splits" >> beam.Map(lambda item: (("split", item[0], str(item[1].member.label)), 1))
+    digests = placed | "digests" >> beam.Map(
+        lambda item: (
+            ("fingerprint",),
+            recipe.digest(item[0], item[1].member.session, item[1].member.label, item[1].image),
+        )
+    )
+    summed = (
+        (counts, sizes, shared(placed), digests)
+        | "all counts" >> beam.Flatten()
+        | "sum" >> beam.CombinePerKey(lambda values: sum(values) % recipe.MODULUS)
+    )
+    certificate = (
+        pipeline
+        | "once" >> beam.Create([what])
+        | "certify"
+        >> beam.Map(
+            _certificate,
+            beam.pvalue.AsList(summed),
+            beam.pvalue.AsList(read.report),
+            beam.pvalue.AsList(read.digest),
+        )
+    )
+    return placed, read.records, certificate
+
+
+def _certificate(
+    what: Build, counted: list[Counted], reports: list[CaptureReport], digests: list[tuple[str, str]]
+) -> dict[str, Any]:
+    """The Certificate as JSON values. Raises DataError where a class is empty or splits share something."""
+    names = [*what.sources.class_names, UNLABELLED_NAME]  # -1 is the last
+    values = dict(counted)
+    fates = Counter({(Fate(key[1]), key[2], int(key[3])): count for key, count in values.items() if key[0] == "fate"})
+    sizes: dict[str, dict[str, int]] = {split: {} for split in recipe.SPLITS}
+    for key, count in sorted(values.items()):
+        if key[0] == "split":
+            sizes[key[1]][names[int(key[2])]] = count
+    proof = {name: values.get((name,), 0) for name in ("shared_images", "shared_sessions")}
+    recipe.check_classes(sizes, what.sources.class_names)
+    recipe.check_proof(**proof)
+    facts = DataFacts(
+        source_kind="",
+        class_names=what.sources.class_names,
+        representation=what.representation,
+        representation_version=REPRESENTATIONS[what.representation].version,
+        unit=what.unit,
+        rules=what.rules,
+        split=split_facts(what.plan, what.sources.not_served),
+        recipe=recipe.VERSION,
+        fingerprint=recipe.fingerprint([values.get(("fingerprint",), 0)]),
+        sizes={split: sum(sizes[split].values()) for split in recipe.SPLITS},
+        class_sizes=sizes,
+        **proof,
+    )
+    text = "\n".join(f"{name}\t{digest}" for name, digest in sorted(digests))
+    return typed_json.builtins(
+        Certificate(
+            facts,
+            capture_rows(reports, fates, what.sources.class_names),
+            hashlib.sha256(text.encode()).hexdigest(),
+        )
+    )

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from clgan_tf.quiet import import_tensorflow
+from clgan_tf.common.quiet import import_tensorflow
 
 import_tensorflow()
 
+
 from clgan_tf import demo  # noqa: E402
-from clgan_tf.capture import SessionRules  # noqa: E402
-from clgan_tf.config import PrepareConfig  # noqa: E402
 from clgan_tf.data.dataset import Dataset  # noqa: E402
 from clgan_tf.data.prepare import prepare  # noqa: E402
 from clgan_tf.main import main  # noqa: E402
+from clgan_tf.settings import PrepareSettings  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -45,31 +45,18 @@ def demo_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def prepared(demo_corpus: Path) -> Dataset:
     """The demo corpus as a prepared data set of masked sessions."""
-    return prepare(prepare_config(demo_corpus, demo_corpus.parent / "dataset"))
+    return prepare(prepare_settings(demo_corpus, demo_corpus.parent / "dataset"))
 
 
-def prepare_config(source: Path, dataset: Path, **changes: object) -> PrepareConfig:
-    values: dict = {
-        "source": source,
-        "source_kind": "captures",
-        "dataset": dataset,
-        "representation": "masked",
-        "unit": "session",
-        "test_fraction": 0.2,
-        "validation_fraction": 0.15,
-        "seed": 0,
-        "split_by": "session",
-        "rules": SessionRules(),
-        "strict": False,
-        "overwrite": False,
-    }
-    return PrepareConfig(**{**values, **changes})
+def prepare_settings(source: Path, dataset: Path, **changes: object) -> PrepareSettings:
+    """Of a small data set: more of it for validation than by default."""
+    return PrepareSettings(**{"source": source, "dataset": dataset, "validation_fraction": 0.15, **changes})
 
 
 def train_flags(prepared: Dataset, run_dir: Path, *more: str) -> list[str]:
     """A training run of a few seconds."""
     return [
-        *("--mode=train", f"--dataset={prepared.directory}", f"--run_dir={run_dir}", "--labels=4"),
+        *("--mode=train", f"--dataset={prepared.directory}", f"--run_dir={run_dir}", "--labels=5"),
         *("--labels_unit=per_class", "--batch_size=32", "--pretraining_epochs=2", "--finetuning_epochs=3", *more),
     ]
 

@@ -1,13 +1,14 @@
 """What is committed under experiments/ is what its commands take and print."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 from absl import flags as absl_flags
 
-from clgan_tf import config, sweep
-from clgan_tf.reporting import comparison
+from clgan_tf import flags
+from clgan_tf.reporting import paper
+from clgan_tf.sweeps.file import read_sweep
+from clgan_tf.sweeps.results import read_results
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 SWEEPS = sorted(EXPERIMENTS.glob("sweeps/*.toml"))
@@ -24,23 +25,23 @@ def empty_folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize("path", sorted(EXPERIMENTS.glob("*.flags")), ids=lambda path: path.stem)
 def test_every_flagfile_is_taken(path, empty_folder):
     values = absl_flags.FlagValues()
-    config.define_flags(values)
-    assert config.parse(values, [f"--flagfile={path}"]) == []
-    assert config.train_config(values).run_dir.parts[0] == "runs"
-    config.prepare_config(values)
+    flags.define(values)
+    flags.parse(values, [f"--flagfile={path}"])
+    assert flags.settings_of("train", values).run_dir.parts[0] == "runs"
+    flags.settings_of("prepare", values)
+    head = path.read_text().partition("--mode")[0]
+    assert all(word in head for word in ("clgan_tf.main", "minutes", "cores", "Measured"))
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
-def test_every_committed_row_is_of_a_cell_with_its_settings(path, empty_folder):
-    directory, _ = sweep.read_sweep(path)
-    directory.mkdir(parents=True)
-    shutil.copy(PAPER / f"{path.stem}.jsonl", directory / sweep.RESULTS)
-    _, cells = sweep.read_sweep(path)  # refuses rows of other settings or data
-    assert sum(cell.is_finished for cell in cells) == len(sweep.known_rows(directory))
+def test_every_committed_row_is_of_a_cell(path, empty_folder):
+    _, tasks = read_sweep(path)
+    rows = read_results(PAPER / f"{path.stem}.jsonl")
+    assert {row.cell for row in rows} == {task.cell for task in tasks}
 
 
 def test_the_committed_report_is_that_of_the_committed_results():
-    rows = [row for path in SWEEPS for row in sweep.read_results(PAPER / f"{path.stem}.jsonl")]
+    rows = [row for path in SWEEPS for row in read_results(PAPER / f"{path.stem}.jsonl")]
     text, _, pictures = (PAPER / "report.md").read_text(encoding="utf-8").partition("## Pictures")
-    assert text == comparison.page(rows)[:-1] + "\n\n"
+    assert text == paper.page(rows)[:-1] + "\n\n"
     assert all((PAPER / line[line.rindex("(") + 1 : -1]).exists() for line in pictures.splitlines() if "![" in line)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from clgan_tf import config
+from clgan_tf import flags
+from clgan_tf.common.setting import leaves
 from clgan_tf.main import main
 from tests import packets as p
 from tests.conftest import train_flags
@@ -27,11 +28,11 @@ def failing(capsys: pytest.CaptureFixture, arguments: list[str], code: int) -> s
 def test_help_groups_every_flag_by_mode(capsys):
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
-    positions = [text.index(f"\n{group}:") for group in ("all modes", *config.MODES)]
+    positions = [text.index(f"\n{group}:") for group in ("all modes", *flags.MODES)]
     assert positions == sorted(positions)
-    for names in config.GROUPS.values():
-        for name in names:
-            assert f"--{name}" in text
+    for kind in flags.MODES.values():
+        for field, _ in leaves(kind):
+            assert f"--{field.name}" in text
 
 
 @pytest.mark.parametrize(
@@ -60,9 +61,12 @@ def test_help_groups_every_flag_by_mode(capsys):
             ["--dataset=d", "--run_dir=r", "--baselines=svm"],
             "--baselines takes supervised, random_forest, extra_trees, nearest_neighbour, not 'svm'",
         ),
-        (["--dataset=d", "--run_dir=r", "--learning_rate=0"], "--learning_rate must be above 0"),
+        (
+            ["--dataset=d", "--run_dir=r", "--learning_rate=0"],
+            "--learning_rate takes a number above 0, at most 1, not '0'",
+        ),
         (["--dataset=d", "--run_dir=d/run"], "must not lie in each other"),
-        (["--dataset=d", "--run_dir=r", "--labels=nan"], "--labels must be a number"),
+        (["--dataset=d", "--run_dir=r", "--labels=nan"], "--labels"),
         (["--dataset=d", "--run_dir=r", "--seed=4294967296"], "--seed takes an integer in the range [0, 4294967295]"),
         (["--mode=prepare", "--source=~nobody_of_that_name/x", "--dataset=d"], "a home directory that is not there"),
         (
@@ -115,10 +119,10 @@ def test_damage_in_one_of_many_captures_is_a_warning_and_the_exit_status(capsys,
     source = tmp_path / "source"
     for name in ("Chat", "Email"):
         p.write(source / name / "1.pcap", (demo_corpus / name / "1.pcap").read_bytes())
-    cut = p.write(source / "Chat/2.pcap", (demo_corpus / "Chat/2.pcap").read_bytes()[:-5])
+    p.write(source / "Chat/2.pcap", (demo_corpus / "Chat/2.pcap").read_bytes()[:-5])
     flags = ["--mode=prepare", f"--source={source}", f"--dataset={tmp_path / 'data'}"]
     assert main(flags) == 3
-    assert f"Warning: {cut}: at offset" in capsys.readouterr().out
+    assert "Warning: Chat/2.pcap: at offset" in capsys.readouterr().out
     assert "--strict" in failing(capsys, [*flags, "--overwrite", "--strict"], 1)
 
 
@@ -195,7 +199,7 @@ def test_report_puts_runs_side_by_side(capsys, finished_run, prepared, tmp_path)
     assert "Seeds 0, 1" in text
     assert "| CLGAN |" in text
     assert "±" in text
-    assert prepared.description.fingerprint[:16] in text
+    assert prepared.facts.fingerprint[:16] in text
     page, runs = tmp_path / "report.md", finished_run.parent.name
     assert main(["--mode=report", f"--runs={finished_run},{other}", f"--output={page}"]) == 0
     assert page.read_text() == text.replace(str(finished_run.parent) + "/*", "")
@@ -211,7 +215,7 @@ def test_report_puts_runs_side_by_side(capsys, finished_run, prepared, tmp_path)
 def test_a_shard_damaged_after_preparing_stops_training_with_its_name(capsys, prepared, tmp_path):
     target = tmp_path / "data"
     shutil.copytree(prepared.directory, target)
-    shard = target / prepared.description.shards["unlabelled"][0]
+    shard = target / prepared.shards["unlabelled"][0]
     whole = shard.read_bytes()
     shard.write_bytes(whole[:-7])
     flags = [*train_flags(prepared, tmp_path / "run"), f"--dataset={target}"]

@@ -3,12 +3,13 @@
 from clgan_tf.capture.parallel import workers_for
 from clgan_tf.capture.representation import REPRESENTATIONS
 from clgan_tf.capture.rules import TUNNELS, SessionRules
-from clgan_tf.capture.sessions import UNITS, Sessions, concatenate, load, stream
+from clgan_tf.capture.sessions import UNITS, CaptureSummary, Sessions, concatenate, load, stream
 
 __all__ = [
     "REPRESENTATIONS",
     "TUNNELS",
     "UNITS",
+    "CaptureSummary",
     "SessionRules",
     "Sessions",
     "concatenate",

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from clgan_tf.capture.decode import Fragment
+from clgan_tf.capture.packet import Fragment
 from clgan_tf.capture.reasons import INCOMPLETE_FRAGMENTS, OVERLAPPING_FRAGMENTS
 
 LIFETIME_NS = 60 * 1_000_000_000  # RFC 8200, RFC 1122: what is not whole after a minute is given up

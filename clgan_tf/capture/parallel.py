@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from clgan_tf.errors import CaptureError, UserError
+from clgan_tf.common.errors import CaptureError, UserError
 
 Progress = Callable[[int, int], None]  # packets and bytes read since the last call
 MOST_WAITING = 1 << 18  # sessions of later captures that may wait for their turn

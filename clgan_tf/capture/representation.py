@@ -1,18 +1,21 @@
-"""The three representations of a session: which of its bytes become the 784 of an image.
+"""The representations of a session: which of its bytes become the 784 of an image.
 
 Each gives the bytes of one packet; a session's are those of its packets, one after another, cut to
 or padded with zeros to 784 and read row by row as 28 x 28. A version goes up whenever bytes change.
+To add one, write its `slices` and a line of REPRESENTATIONS: captures, data sets, the audit, model cards and
+`--representation` take it from there.
 """
 
 import struct
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
+from enum import Enum, StrEnum
 
 import numpy as np
 
-from clgan_tf.capture.blocks import Block
-from clgan_tf.capture.decode import TCP
-from clgan_tf.capture.headers import Segments
+from clgan_tf.capture.block import Block
+from clgan_tf.capture.packet import TCP
+from clgan_tf.capture.packet_block import Segments
 
 IMAGE_BYTES = 784
 
@@ -23,16 +26,61 @@ OPTION_END, OPTION_NOTHING, OPTION_SELECTIVE_ACKNOWLEDGEMENT, OPTION_TIMESTAMPS 
 Slices = tuple[np.ndarray, np.ndarray]  # start and stop in the block's buffer, int64 [n]
 
 
-class Representation(NamedTuple):
-    """A representation's name, version, the bytes that open every session, and where each packet's bytes lie.
+class FieldGroup(StrEnum):
+    """Header fields of a session's first packet that belong together; what a representation may show of it."""
 
-    slices may overwrite the block's buffer.
+    CAPTURE_TIME = "capture time"
+    LINK_TYPE = "link type"
+    MAC = "MAC"
+    IP = "IP"
+    PORTS = "ports"
+    TTL = "TTL"
+    IP_ID = "IP-ID"
+    TCP_NUMBERS = "TCP numbers"
+    LENGTHS = "lengths"
+    FIRST_PAYLOAD_BYTES = "first payload bytes"
+
+    @property
+    def is_content(self) -> bool:
+        """Whether an application itself decides them; all others name hosts and moments."""
+        return self in (FieldGroup.LENGTHS, FieldGroup.FIRST_PAYLOAD_BYTES)
+
+
+class Beginning(Enum):
+    """What an image begins with: a pcap file header, the first packet's IP header, or its payload."""
+
+    CAPTURE_HEADER = "capture header"
+    IP_HEADER = "IP header"
+    PAYLOAD = "payload"
+
+
+@dataclass(frozen=True)
+class Representation:
+    """A representation, and all that other rooms need to know of it.
+
+    Args:
+      version: goes up whenever the bytes of a session change.
+      header: the bytes that open every session, by link type.
+      slices: where each packet's bytes lie; it may overwrite the block's buffer.
+      needs_payload: sessions without payload have no image.
+      begins_with: what an image begins with.
+      shows: the header fields that can be read from an image.
+      note: for people who read a score or a model card.
     """
 
     name: str
     version: int
     header: Callable[[int], bytes]
     slices: Callable[[Block, Segments], Slices]
+    needs_payload: bool
+    begins_with: Beginning
+    shows: tuple[FieldGroup, ...]
+    note: str
+
+    @property
+    def leaks(self) -> tuple[FieldGroup, ...]:
+        """The fields among them that name hosts or moments of capture."""
+        return tuple(group for group in self.shows if not group.is_content)
 
 
 def all_layers(block: Block, segments: Segments) -> Slices:
@@ -117,7 +165,39 @@ def _no_header(_link_type: int) -> bytes:
 
 
 REPRESENTATIONS = {
-    "all_layers": Representation("all_layers", 1, pcap_header, all_layers),
-    "l7": Representation("l7", 1, _no_header, l7),
-    "masked": Representation("masked", 1, _no_header, masked),
+    representation.name: representation
+    for representation in (
+        Representation(
+            name="masked",
+            version=1,
+            header=_no_header,
+            slices=masked,
+            needs_payload=False,
+            begins_with=Beginning.IP_HEADER,
+            shows=(FieldGroup.TTL, FieldGroup.LENGTHS, FieldGroup.FIRST_PAYLOAD_BYTES),
+            note="IP header to payload, with addresses, ports, checksums, IP identification and TCP numbers set to "
+            "zero. Lengths, TTL and TCP options remain and can still tell hosts apart.",
+        ),
+        Representation(
+            name="l7",
+            version=1,
+            header=_no_header,
+            slices=l7,
+            needs_payload=True,
+            begins_with=Beginning.PAYLOAD,
+            shows=(FieldGroup.LENGTHS, FieldGroup.FIRST_PAYLOAD_BYTES),
+            note="Transport payloads alone. Server names in the clear (TLS, DNS) are part of it.",
+        ),
+        Representation(
+            name="all_layers",
+            version=1,
+            header=pcap_header,
+            slices=all_layers,
+            needs_payload=False,
+            begins_with=Beginning.CAPTURE_HEADER,
+            shows=tuple(FieldGroup),
+            note="Capture time stamps, addresses and link type are part of it, and they alone can identify the class: "
+            "scores do not carry over to another capture.",
+        ),
+    )
 }

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from clgan_tf.errors import ConfigError
+from clgan_tf.common.setting import Settings, setting
 
 TUNNELS = ("outer", "inner")
 LONGEST = 1_000_000_000  # seconds: 31 years
 
 
 @dataclass(frozen=True)
-class SessionRules:
+class SessionRules(Settings):
     """Rules of grouping; the defaults are those of the published layouts, which know no end of a session.
 
     tunnels: "outer" takes a packet's outermost TCP or UDP segment, "inner" looks into GRE, IP in IP, 6in4,
@@ -23,15 +23,13 @@ class SessionRules:
       ConfigError: a value is out of range.
     """
 
-    tunnels: str = "outer"
-    idle_timeout: float = 0.0
-    active_timeout: float = 0.0
-    tcp_close: bool = False
-
-    def __post_init__(self) -> None:
-        if self.tunnels not in TUNNELS:
-            raise ConfigError(f"There is no tunnels={self.tunnels!r}; choose one of {', '.join(TUNNELS)}.")
-        for name in ("idle_timeout", "active_timeout"):
-            seconds = getattr(self, name)
-            if not isinstance(seconds, int | float) or not 0 <= seconds <= LONGEST:
-                raise ConfigError(f"{name} must be a number of seconds from 0 to {LONGEST:,}, not {seconds!r}.")
+    tunnels: str = setting(
+        "Sessions around tunnels or inside them: GRE, VXLAN, GTP-U and others.", default="outer", choices=TUNNELS
+    )
+    idle_timeout: float = setting(
+        "Seconds without a packet after which a new session begins; 0 = never.", default=0.0, least=0, most=LONGEST
+    )
+    active_timeout: float = setting(
+        "Seconds after its first packet at which a new session begins; 0 = never.", default=0.0, least=0, most=LONGEST
+    )
+    tcp_close: bool = setting("A SYN after a FIN or RST begins a new session.", default=False)

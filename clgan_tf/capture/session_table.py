@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from clgan_tf.capture.blocks import Block
-from clgan_tf.capture.decode import TCP
-from clgan_tf.capture.headers import Segments
+from clgan_tf.capture.block import Block
+from clgan_tf.capture.packet import TCP
+from clgan_tf.capture.packet_block import Segments
 from clgan_tf.capture.representation import IMAGE_BYTES, Representation
 from clgan_tf.capture.rules import SessionRules
 
@@ -42,8 +42,20 @@ MULTIPLIERS = np.array(
     ],
     np.uint64,
 )
-_NUMBERS = ("opened", "recent", "initiator", "first", "previous", "last", "packets", "bytes", "payloads", "closed")
-_OPENED, _RECENT, _INITIATOR, _FIRST, _PREVIOUS, _LAST, _PACKETS, _BYTES, _PAYLOADS, _CLOSED = range(len(_NUMBERS))
+ROW_DTYPE = np.dtype(
+    [
+        ("opened", np.int64),  # number of the segment that opened the session
+        ("recent", np.int64),  # number of its latest segment
+        ("initiator", np.int64),  # 0 if end point a sent the first packet, 1 if b did
+        ("first", np.int64),  # times in ns: of the packet that opened it,
+        ("previous", np.int64),  # of the latest one in capture order,
+        ("last", np.int64),  # and the greatest
+        ("packets", np.int64),  # 0 in a row that is free
+        ("bytes", np.int64),
+        ("payloads", np.int64),  # packets with a payload
+        ("closed", np.int64),  # 1 after a FIN or RST
+    ]
+)
 
 
 class Batch(NamedTuple):
@@ -88,7 +100,7 @@ class SessionTable:
         self._slots: dict[bytes, int] = {}
         self._keys = np.zeros((ROWS_AT_FIRST, 6), np.uint64)
         self._images = np.zeros((ROWS_AT_FIRST, IMAGE_BYTES), np.uint8)
-        self._numbers = np.zeros((ROWS_AT_FIRST, len(_NUMBERS)), np.int64)
+        self._rows = np.zeros(ROWS_AT_FIRST, ROW_DTYPE)
         self._top = 0  # rows from here on were never used
         self._free = np.zeros(0, np.int64)  # rows below it that were given back
         self._lowest_time = LATEST_TIME  # of the segments since sessions last left
@@ -113,8 +125,8 @@ class SessionTable:
 
         They come at once, unless rows were used again: then they must be copied, some at a time.
         """
-        slots = np.flatnonzero(self._numbers[: self._top, _PACKETS])
-        slots = slots[np.argsort(self._numbers[slots, _OPENED])]
+        slots = np.flatnonzero(self._rows["packets"][: self._top])
+        slots = slots[np.argsort(self._rows["opened"][slots])]
         if np.all(np.diff(slots) > 0):
             chosen = self._with_image(slots)
             yield self._batch(slots, chosen, self._shrunk(chosen))
@@ -164,18 +176,18 @@ class SessionTable:
         slots = self._find(packets)
         if self.rules.idle_timeout or self.rules.active_timeout or self.rules.tcp_close:
             self._divide(slots, packets)
-        numbers = self._numbers
+        rows = self._rows
         order = np.argsort(slots, kind="stable")
         begins = np.flatnonzero(np.diff(slots[order], prepend=-1))
         sizes = np.diff(begins, append=len(order))
         groups, latest = slots[order[begins]], order[begins + sizes - 1]
-        numbers[groups, _PACKETS] += np.add.reduceat(packets.packets[order], begins)
-        numbers[groups, _PAYLOADS] += np.add.reduceat(packets.has_payload[order], begins, dtype=np.int64)
-        numbers[groups, _CLOSED] |= np.maximum.reduceat(packets.closes[order], begins)
+        rows["packets"][groups] += np.add.reduceat(packets.packets[order], begins)
+        rows["payloads"][groups] += np.add.reduceat(packets.has_payload[order], begins, dtype=np.int64)
+        rows["closed"][groups] |= np.maximum.reduceat(packets.closes[order], begins)
         last = np.maximum.reduceat(packets.time_ns[order], begins)
-        numbers[groups, _LAST] = np.maximum(numbers[groups, _LAST], last)
-        numbers[groups, _PREVIOUS] = packets.time_ns[latest]
-        numbers[groups, _RECENT] = self.segments + latest
+        rows["last"][groups] = np.maximum(rows["last"][groups], last)
+        rows["previous"][groups] = packets.time_ns[latest]
+        rows["recent"][groups] = self.segments + latest
         self._copy(block, packets, order, groups, begins, sizes)
 
     def _find(self, packets: _Packets) -> np.ndarray:
@@ -205,24 +217,24 @@ class SessionTable:
         key, times = packets.key[begins], packets.time_ns[begins]
         self._slots.update(zip(_packed(key), slots.tolist(), strict=True))
         self._keys[slots] = key
-        self._numbers[slots, _OPENED] = self.segments + begins
-        self._numbers[slots, _INITIATOR] = packets.swapped[begins]
-        for column in (_FIRST, _PREVIOUS, _LAST):
-            self._numbers[slots, column] = times
+        self._rows["opened"][slots] = self.segments + begins
+        self._rows["initiator"][slots] = packets.swapped[begins]
+        for column in ("first", "previous", "last"):
+            self._rows[column][slots] = times
         link_types = packets.link_type[begins]
         for link_type in np.unique(link_types).tolist():
             header = np.frombuffer(self.representation.header(link_type), np.uint8)
             chosen = slots[link_types == link_type]
             self._images[chosen, : len(header)] = header
-            self._numbers[chosen, _BYTES] = len(header)
+            self._rows["bytes"][chosen] = len(header)
         return slots
 
     def _reserve(self, rows: int) -> None:
         """Makes the columns longer if need be, where they lie: a large one is moved by the system, not copied."""
         if rows > len(self._images):
             rows = max(rows, min(rows + rows // 4, MOST_LIVE_SESSIONS))
-            for column in (self._keys, self._images, self._numbers):
-                column.resize((rows, column.shape[1]), refcheck=False)  # No view of them outlives a method.
+            for column in (self._keys, self._images, self._rows):
+                column.resize((rows, *column.shape[1:]), refcheck=False)  # No view of them outlives a method.
 
     def _divide(self, slots: np.ndarray, packets: _Packets) -> None:
         """Where a rule ends a session, its packets from there on get a new slot, in place.
@@ -233,22 +245,22 @@ class SessionTable:
         order = np.argsort(slots, kind="stable")
         sorted_slots, time = slots[order], packets.time_ns[order]
         begins = np.diff(sorted_slots, prepend=-1) != 0
-        previous = np.where(begins, self._numbers[sorted_slots, _PREVIOUS], np.roll(time, 1))
+        previous = np.where(begins, self._rows["previous"][sorted_slots], np.roll(time, 1))
         suspicious = np.zeros(len(order), bool)
         if idle:
             suspicious |= time - previous > idle
         if active:
-            suspicious |= time - self._numbers[sorted_slots, _FIRST] > active
+            suspicious |= time - self._rows["first"][sorted_slots] > active
         if self.rules.tcp_close:
             closes = packets.closes[order].astype(np.int64)
             closed_before = np.cumsum(closes) - closes
             in_group = closed_before - np.repeat(
                 closed_before[begins], np.diff(np.flatnonzero(begins), append=len(order))
             )
-            suspicious |= packets.opens[order] & ((in_group > 0) | (self._numbers[sorted_slots, _CLOSED] > 0))
+            suspicious |= packets.opens[order] & ((in_group > 0) | (self._rows["closed"][sorted_slots] > 0))
         for slot in np.unique(sorted_slots[suspicious]).tolist():
             left, right = np.searchsorted(sorted_slots, [slot, slot + 1])
-            _, _, _, first, latest, *_, closed = self._numbers[slot].tolist()
+            first, latest, closed = (int(self._rows[name][slot]) for name in ("first", "previous", "closed"))
             current = slot
             for row in order[left:right].tolist():
                 now = int(packets.time_ns[row])
@@ -277,8 +289,8 @@ class SessionTable:
         start = packets.start[order]
         length = packets.stop[order] - start
         before = np.cumsum(length) - length
-        place = before + np.repeat(self._numbers[groups, _BYTES] - before[begins], sizes)
-        self._numbers[groups, _BYTES] += np.add.reduceat(length, begins)
+        place = before + np.repeat(self._rows["bytes"][groups] - before[begins], sizes)
+        self._rows["bytes"][groups] += np.add.reduceat(length, begins)
         wanted = np.flatnonzero((place < IMAGE_BYTES) & (length > 0))
         place = place[wanted]
         target = np.repeat(groups, sizes)[wanted] * IMAGE_BYTES + place
@@ -291,39 +303,39 @@ class SessionTable:
 
     def _leave(self) -> Iterator[Batch]:
         """What has ended or is idle; and, without room for another INTERVAL, what is longest without a packet."""
-        numbers = self._numbers[: self._top]
+        rows = self._rows[: self._top]
         leaving = np.zeros(self._top, bool)
         leaving[self._ended] = True
         self._ended = []
         if self.rules.idle_timeout:
             # Time may jump: only what is idle as seen from every recent packet leaves.
             now, self._lowest_time = self._lowest_time, LATEST_TIME
-            leaving |= (numbers[:, _PACKETS] > 0) & (now - numbers[:, _PREVIOUS] > self.rules.idle_timeout * 1e9)
+            leaving |= (rows["packets"] > 0) & (now - rows["previous"] > self.rules.idle_timeout * 1e9)
         if leaving.any():
             yield self._take(np.flatnonzero(leaving))
-        occupied = np.flatnonzero(numbers[:, _PACKETS])
+        occupied = np.flatnonzero(rows["packets"])
         if len(occupied) > MOST_LIVE_SESSIONS - INTERVAL:
-            longest = occupied[np.argpartition(numbers[occupied, _RECENT], LEAVE_EARLY)[:LEAVE_EARLY]]
-            longest = longest[np.argsort(numbers[longest, _OPENED])]
+            longest = occupied[np.argpartition(rows["recent"][occupied], LEAVE_EARLY)[:LEAVE_EARLY]]
+            longest = longest[np.argsort(rows["opened"][longest])]
             for some in np.array_split(longest, -(-LEAVE_EARLY // COPIED_AT_ONCE)):
                 yield self._take(some, early=True)
 
     def _take(self, slots: np.ndarray, early: bool = False) -> Batch:
         """Takes sessions out of the table, in order of their first packet, and gives their rows back."""
-        slots = slots[np.argsort(self._numbers[slots, _OPENED])]
+        slots = slots[np.argsort(self._rows["opened"][slots])]
         for packed, slot in zip(_packed(self._keys[slots]), slots.tolist(), strict=True):
             if self._slots.get(packed) == slot:
                 del self._slots[packed]
         chosen = self._with_image(slots)
         batch = self._batch(slots, chosen, self._images[chosen], early)
         self._images[slots] = 0
-        self._numbers[slots] = 0
+        self._rows[slots] = 0
         self._free = np.concatenate([self._free, slots])
         return batch
 
     def _with_image(self, slots: np.ndarray) -> np.ndarray:
         """The sessions that the representation has an image of."""
-        return slots[self._numbers[slots, _PAYLOADS] > 0] if self.representation.name == "l7" else slots
+        return slots[self._rows["payloads"][slots] > 0] if self.representation.needs_payload else slots
 
     def _shrunk(self, rows: np.ndarray) -> np.ndarray:
         """The images of these ascending rows, moved to the front of their own memory; a copy would double it."""
@@ -336,18 +348,18 @@ class SessionTable:
         return images
 
     def _batch(self, slots: np.ndarray, chosen: np.ndarray, images: np.ndarray, early: bool = False) -> Batch:
-        numbers = self._numbers[chosen]
+        rows = self._rows[chosen]
         columns = {
             "images": images.reshape(-1, 28, 28),
             "key": _key_column(self._keys[chosen]),
-            "initiator": numbers[:, _INITIATOR].astype(np.uint8),
-            "first_time": numbers[:, _FIRST] / 1e9,
-            "last_time": numbers[:, _LAST] / 1e9,
-            "packets": numbers[:, _PACKETS].copy(),
-            "num_bytes": numbers[:, _BYTES].copy(),
-            "first_packet": numbers[:, _OPENED].copy(),
+            "initiator": rows["initiator"].astype(np.uint8),
+            "first_time": rows["first"] / 1e9,
+            "last_time": rows["last"] / 1e9,
+            "packets": rows["packets"].copy(),
+            "num_bytes": rows["bytes"].copy(),
+            "first_packet": rows["opened"].copy(),
         }
-        left_out = int(self._numbers[slots, _PACKETS].sum() - numbers[:, _PACKETS].sum())
+        left_out = int(self._rows["packets"][slots].sum() - rows["packets"].sum())
         return Batch(columns, left_out, len(slots) if early else 0)
 
 

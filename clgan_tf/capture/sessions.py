@@ -11,21 +11,38 @@ from typing import Any
 
 import numpy as np
 
-from clgan_tf.capture.headers import Decoder
+from clgan_tf.capture.compression import STANDARD_INPUT
+from clgan_tf.capture.packet_block import Decoder
 from clgan_tf.capture.parallel import Progress, in_order
-from clgan_tf.capture.readers import Reader
+from clgan_tf.capture.reader import Reader
 from clgan_tf.capture.reasons import NO_PAYLOAD
 from clgan_tf.capture.representation import REPRESENTATIONS
 from clgan_tf.capture.rules import SessionRules
 from clgan_tf.capture.session_table import MOST_LIVE_SESSIONS, Batch, SessionTable
-from clgan_tf.capture.sources import STANDARD_INPUT, find
-from clgan_tf.errors import CaptureError, ConfigError
+from clgan_tf.capture.sources import find
+from clgan_tf.common.errors import CaptureError, ConfigError
 
 UNITS = ("session", "flow")
 PUBLISHED_RULES = SessionRules()
 COLUMNS = (
     *("images", "key", "initiator", "first_time", "last_time", "packets", "num_bytes", "first_packet", "capture"),
 )
+
+
+@dataclass(frozen=True)
+class CaptureSummary:
+    """What a capture held, known at its end.
+
+    capture: index into Sessions.paths; packets: all that were read; drops: those that are in no session, by reason;
+    early: sessions that had to leave before their end, for want of room; warnings: why the capture was not read to its
+    end, or gave nothing.
+    """
+
+    capture: int
+    packets: int
+    drops: dict[str, int]
+    early: int
+    warnings: list[str]
 
 
 @dataclass
@@ -36,11 +53,8 @@ class Sessions:
     as endpoint a, for flows with the sender as a; initiator: uint8 [n], 0 if endpoint a sent the first
     packet and 1 if b did; first_time, last_time: float64 seconds since 1970 [n]; packets: int64 [n];
     num_bytes: int64 [n], length in its representation before trimming to 784; first_packet: int64 [n], rises
-    with the place of the first packet in its capture; capture: int64 [n], index into `paths`, the capture
-    files; drops: packets that are in no session, by reason; packets_read: all packets. Dropped and kept
-    packets add up to packets_read. early: sessions that had to leave before their end, for want of room.
-    warnings: why a capture was not read to its end, or gave nothing. ends_capture: no part of the last row's
-    capture follows.
+    with the place of the first packet in its capture; capture: int64 [n], index into `paths`, the capture files;
+    ended: the summaries of the captures that end with these sessions, in order.
     """
 
     images: np.ndarray
@@ -52,13 +66,24 @@ class Sessions:
     num_bytes: np.ndarray
     first_packet: np.ndarray
     capture: np.ndarray
-    drops: dict[str, int] = field(default_factory=dict)
-    packets_read: int = 0
-    early: int = 0
+    ended: list[CaptureSummary] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     unit: str = "session"
-    warnings: list[str] = field(default_factory=list)
-    ends_capture: bool = True
+
+    @property
+    def drops(self) -> dict[str, int]:
+        """Packets that are in no session, by reason; with those in sessions they add up to `packets_read`."""
+        return dict(sum((Counter(summary.drops) for summary in self.ended), Counter()))
+
+    @property
+    def packets_read(self) -> int:
+        """All packets of the captures that ended."""
+        return sum(summary.packets for summary in self.ended)
+
+    @property
+    def warnings(self) -> list[str]:
+        """All warnings about the captures that ended."""
+        return [warning for summary in self.ended for warning in summary.warnings]
 
     def __len__(self) -> int:
         return len(self.key)
@@ -72,9 +97,9 @@ class Sessions:
         return (*b, *a) if self.initiator[row] else (*a, *b)
 
     def identifiers(self) -> np.ndarray:
-        """Who no two rows of a capture are: str [n].
+        """A name for each row, unique in its capture: str [n].
 
-        A session's is the SHA-256 (first 16 bytes, hexadecimal) of key and first time. A flow's names the session
+        A session's name is the SHA-256 (first 16 bytes, hexadecimal) of key and first time. A flow's names the session
         it belongs to, by the undirected key and the first time of its earliest flow, then "#" and its direction.
         Where rules end sessions, rows may have one name: the second gets "#2" behind it, and so on.
         """
@@ -130,8 +155,8 @@ def stream(
 
     Of a session only its first 784 bytes are held, and of sessions at most session_table.MOST_LIVE_SESSIONS:
     those that have ended or are idle under `rules` come out in parts, and so do those longest without a packet
-    where room runs out (`early` counts them). A capture's last part carries its drops, packets and warnings.
-    The parts and their order depend neither on `workers` nor on how much is read at once.
+    where room runs out. A capture's last part carries its summary in `ended`. The parts and their order depend
+    neither on `workers` nor on how much is read at once.
 
     Args:
       paths: capture files, folders of them, shell patterns or "-" for standard input; one or a list.
@@ -168,7 +193,7 @@ def stream(
 
 
 def concatenate(parts: list[Sessions]) -> Sessions:
-    """All sessions of all parts, by capture and first packet; drops and packets added up."""
+    """All sessions of all parts, by capture and first packet."""
     if not parts:
         raise ConfigError("No capture was given.")
     if len(parts) == 1:
@@ -183,12 +208,9 @@ def concatenate(parts: list[Sessions]) -> Sessions:
         columns[name] = column if is_sorted else column[order]
     return Sessions(
         **columns,
-        drops=dict(sum((Counter(part.drops) for part in parts), Counter())),
-        packets_read=sum(part.packets_read for part in parts),
-        early=sum(part.early for part in parts),
+        ended=[summary for part in parts for summary in part.ended],
         paths=parts[0].paths,
         unit=parts[0].unit,
-        warnings=[warning for part in parts for warning in part.warnings],
     )
 
 
@@ -211,8 +233,7 @@ def _read(
         nonlocal without_payload, early
         without_payload += batch.packets_without_payload
         early += batch.early
-        capture = np.full(len(batch.columns["key"]), index, np.int64)
-        return Sessions(**batch.columns, capture=capture, early=batch.early, unit=unit, ends_capture=False)
+        return Sessions(**batch.columns, capture=np.full(len(batch.columns["key"]), index, np.int64), unit=unit)
 
     for block in reader:
         packets_read += len(block)
@@ -227,29 +248,22 @@ def _read(
             yield last
         last = part(batch)
     assert last is not None
-    last.drops = dict(decoder.drops + Counter({NO_PAYLOAD: without_payload}))
-    last.packets_read, last.ends_capture = packets_read, True
-    last.warnings = _warnings(path, reader.warning, table, last, early)
-    if strict and not table.opened:
-        raise CaptureError(last.warnings[0])
-    yield last
-
-
-def _warnings(path: str, damage: str, table: SessionTable, last: Sessions, early: int) -> list[str]:
-    warnings = [damage] if damage else []
-    if not last.packets_read:
+    drops = dict(decoder.drops + Counter({NO_PAYLOAD: without_payload}))
+    warnings = [reader.warning] if reader.warning else []
+    if not packets_read:
         warnings = warnings or [f"{path}: holds no packet; capture again."]
     elif not table.opened:
-        counts = ", ".join(f"{reason} {count}" for reason, count in Counter(last.drops).most_common())
-        warnings.append(
-            f"{path}: none of its {last.packets_read} packets is TCP or UDP over IP ({counts}); leave it out."
-        )
+        counts = ", ".join(f"{reason} {count}" for reason, count in Counter(drops).most_common())
+        warnings.append(f"{path}: none of its {packets_read} packets is TCP or UDP over IP ({counts}); leave it out.")
     if early:
         warnings.append(
             f"{path}: {early} sessions were cut in two at most, because more than {MOST_LIVE_SESSIONS:,} were alive "
             "at once; set an idle timeout, which ends them sooner."
         )
-    return warnings
+    if strict and not table.opened:
+        raise CaptureError(warnings[0])
+    last.ended = [CaptureSummary(index, packets_read, drops, early, warnings)]
+    yield last
 
 
 def _ignore(_packets: int, _bytes: int) -> None:

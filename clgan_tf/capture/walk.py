@@ -8,7 +8,7 @@ guessed to begin: what comes out is exact, whatever was guessed.
 
 import numpy as np
 
-from clgan_tf.capture.blocks import gather
+from clgan_tf.capture.block import gather
 
 RECORD_HEADER = 16
 SEGMENT = 8 << 10  # bytes: some dozens of records

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clgan_tf.errors import DataError
+from clgan_tf.common.errors import DataError
 
 IMAGES_MAGIC = 0x00000803
 LABELS_MAGIC = 0x00000801

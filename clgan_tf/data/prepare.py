@@ -1,201 +1,171 @@
-"""From a source to a prepared data set: read, de-duplicate, split, write; and the table of what became of it."""
+"""From a source to a prepared data set: read, apply the recipe, write."""
 
-from collections import Counter
-from dataclasses import asdict, replace
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from clgan_tf import demo
 from clgan_tf.capture import REPRESENTATIONS
-from clgan_tf.config import PrepareConfig
-from clgan_tf.data import labelled_folder, published
+from clgan_tf.common.errors import ConfigError
+from clgan_tf.data import labelled_folder, published, recipe, sources
 from clgan_tf.data.dataset import Dataset, write
-from clgan_tf.data.examples import UNLABELLED, Examples
-from clgan_tf.data.labelled_folder import UNLABELLED_FOLDER, CaptureReport
-from clgan_tf.data.splits import LEAST_CAPTURES, Deduplicated, deduplicate, split_captures, split_off
-from clgan_tf.errors import ConfigError, DataError
+from clgan_tf.data.description import CaptureReport, CaptureRow, DataFacts, Split, SplitRule
+from clgan_tf.data.examples import UNLABELLED, UNLABELLED_NAME, Examples
+from clgan_tf.data.recipe import Fate, Member, Plan
+from clgan_tf.data.sources import Sources
+from clgan_tf.settings import PUBLISHED, PrepareSettings
 
-RULES = {"session": "hash of session", "capture": "whole captures"}
-SPLIT_RULES = {rule: split_by for split_by, rule in RULES.items()}
-
-
-def differing_flag(facts: dict[str, Any], source: PrepareConfig) -> tuple[str, Any, Any] | None:
-    """The first flag by which a data set, of these `Description.facts`, was prepared otherwise: name, found, wanted."""
-    split, rules = facts["split"], facts["rules"]
-    compared = (
-        *((name, facts[name], getattr(source, name)) for name in ("source_kind", "representation", "unit")),
-        *((name, rules.get(name), value) for name, value in asdict(source.rules).items()),
-        ("split_seed", split["seed"], source.seed),
-        ("split_by", SPLIT_RULES.get(split["rule"], source.split_by), source.split_by),
-        *((name, split.get(name), getattr(source, name)) for name in ("test_fraction", "validation_fraction")),
-    )
-    return next((flag for flag in compared if flag[1] != flag[2]), None)
+Counts = Mapping[tuple[Fate, str, int], int]  # sessions by what became of them, capture and label
 
 
-def prepare(config: PrepareConfig) -> Dataset:
-    """Makes the data set that `config` describes.
+def prepare(settings: PrepareSettings) -> Dataset:
+    """Makes the data set that the settings describe.
 
     Raises:
       ConfigError: the target exists and overwrite is off.
       CaptureError, DataError: the source cannot be used.
     """
-    if config.dataset.exists() and not config.overwrite:
-        raise ConfigError(f"{config.dataset} exists; choose another --dataset, or pass --overwrite to replace it.")
-    published_test = None
-    if config.source_kind in published.NAMES:
-        examples, published_test, class_names = published.read(config.source_kind, config.source, config.representation)
-        reports = [
-            CaptureReport(name, "", 0, {}, int(count), []) for name, count in sorted(Counter(examples.captures).items())
-        ]
-    else:
-        if config.source_kind == "demo":
-            demo.write_corpus(config.source, config.seed, config.overwrite)
-        examples, class_names, reports = labelled_folder.read(
-            config.source, config.representation, config.unit, config.rules, config.strict
-        )
-    found = deduplicate(examples, published_test)
-    rows = _rows(examples, found, reports, class_names)
-    splits, class_names, not_served = _split(
-        examples[found.kept], None if published_test is None else published_test[found.kept], class_names, config
+    replaces = settings.overwrite and not settings.resume
+    if settings.dataset.exists() and not replaces:
+        raise ConfigError(f"{settings.dataset} exists; choose another --dataset, or pass --overwrite to replace it.")
+    found = _sources(settings)
+    examples, is_test, reports = sources.read(
+        found.sources, settings.representation, settings.unit, settings.rules, settings.strict
     )
-    _check_classes(splits, class_names)
+    plan = Plan(
+        settings.split_seed,
+        settings.test_fraction,
+        settings.validation_fraction,
+        has_published_test=found.has_published_test,
+        capture_splits=found.capture_splits,
+    )
+    fates = fates_of(examples, is_test)
+    splits = split(examples, is_test, fates, plan)
+    counts = Counter(zip(fates, examples.captures.tolist(), examples.labels.tolist(), strict=True))
     return write(
-        config.dataset,
+        settings.dataset,
         splits,
-        config.overwrite,
-        source=str(config.source),
-        source_kind=config.source_kind,
-        class_names=class_names,
-        representation=config.representation,
-        representation_version=REPRESENTATIONS[config.representation].version,
-        unit=config.unit,
-        rules=asdict(config.rules),
-        split={
-            "rule": "published test part"
-            if published_test is not None and published_test.any()
-            else RULES[config.split_by],
-            "not_served": not_served,
-            "seed": config.seed,
-            "validation_fraction": config.validation_fraction,
-            "test_fraction": config.test_fraction,
-        },
-        captures=rows,
+        replaces,
+        source=str(settings.source),
+        captures=capture_rows(reports, counts, found.class_names),
+        source_kind=settings.source_kind,
+        class_names=found.class_names,
+        representation=settings.representation,
+        representation_version=REPRESENTATIONS[settings.representation].version,
+        unit=settings.unit,
+        rules=settings.rules,
+        split=split_facts(plan, found.not_served),
     )
 
 
-def _split(
-    examples: Examples, published_test: np.ndarray | None, class_names: list[str], config: PrepareConfig
-) -> tuple[dict[str, Examples], list[str], list[str]]:
-    """The splits; the names of the classes in them; and of those that could not be split by capture."""
-    not_served: list[str] = []
-    if config.split_by == "capture":
-        examples, by_capture, not_served = _by_capture(examples, class_names, config)
-        class_names = [name for name in class_names if name not in not_served]
-        test, validation = by_capture == "test", by_capture == "validation"
-    else:
-        if published_test is not None and published_test.any():
-            test = published_test
-        else:
-            test = split_off(examples, config.test_fraction, config.seed, "test")
-        rest = np.flatnonzero(~test & (examples.labels != UNLABELLED))
-        validation = np.zeros(len(examples), bool)
-        validation[rest] = split_off(examples[rest], config.validation_fraction, config.seed, "validation")
-    unlabelled = examples.labels == UNLABELLED
-    splits = {
-        "train": examples[~test & ~validation & ~unlabelled],
-        "validation": examples[validation],
-        "test": examples[test],
-        "unlabelled": examples[unlabelled],
-    }
-    return splits, class_names, not_served
+def _sources(settings: PrepareSettings) -> Sources:
+    if settings.source_kind in PUBLISHED:
+        return published.sources_below(settings.source, settings.source_kind, settings.representation)
+    found = labelled_folder.sources_below(settings.source)
+    if settings.split_by == "capture":
+        return sources.split_by_capture(
+            found, settings.test_fraction, settings.validation_fraction, settings.split_seed
+        )
+    return found
 
 
-def _by_capture(
-    examples: Examples, class_names: list[str], config: PrepareConfig
-) -> tuple[Examples, np.ndarray, list[str]]:
-    """Examples of classes that can be split by capture, labelled anew; each one's split, str [n]; the other classes."""
-    captures = {
-        label: np.unique(examples.captures[examples.labels == label].astype(str)).tolist()
-        for label in range(len(class_names))
-    }
-    splits, left_out = split_captures(captures, config.test_fraction, config.validation_fraction, config.seed)
-    kept = examples[~np.isin(examples.labels, left_out)]
-    labels = np.full(len(class_names) + 1, UNLABELLED)  # the last one stands for UNLABELLED = -1
-    served = np.setdiff1d(np.arange(len(class_names)), left_out)
-    labels[served] = np.arange(len(served))
-    kept = replace(kept, labels=labels[kept.labels])
-    of_row = np.array([splits.get(name, "") for name in kept.captures], dtype=object)
-    return kept, of_row, [class_names[label] for label in left_out]
+def fates_of(examples: Examples, is_published_test: np.ndarray | None = None) -> list[Fate]:
+    """What becomes of each example by the recipe's rules. is_published_test: bool [n]; none is, if it is not given."""
+    members = _members(examples, is_published_test)
+    fates = [Fate.KEPT] * len(members)
+    for group in _groups(recipe.group_of(member.session) for member in members):
+        for place, fate in zip(group, recipe.fates_of_a_session([members[place] for place in group]), strict=True):
+            fates[place] = fate
+    for group in _groups(value.tobytes() for value in examples.image_hashes()):
+        ours = recipe.fates_of_an_image([members[place] for place in group], [fates[place] for place in group])
+        for place, fate in zip(group, ours, strict=True):
+            fates[place] = fate
+    return fates
 
 
-def _check_classes(splits: dict[str, Examples], class_names: list[str]) -> None:
-    for split in ("train", "validation", "test"):
-        sizes = np.bincount(splits[split].labels, minlength=len(class_names))
-        for name, size in zip(class_names, sizes, strict=True):
-            if not size:
-                raise DataError(
-                    f"Class {name} has no session in the {split} split after de-duplication; add captures of it or "
-                    "raise that split's fraction."
-                )
+def split(
+    examples: Examples, is_published_test: np.ndarray | None, fates: list[Fate], plan: Plan
+) -> dict[str, Examples]:
+    """The splits, each of recipe.SPLITS, of the examples that are kept."""
+    members = _members(examples, is_published_test)
+    kept = [place for place, fate in enumerate(fates) if fate is Fate.KEPT]
+    groups: dict[int, list[str]] = defaultdict(list)
+    for place in kept:
+        if recipe.is_to_be_split(members[place]):
+            groups[members[place].label].append(recipe.group_of(members[place].session))
+    cuts = {label: recipe.cuts(names, plan) for label, names in groups.items()}
+    chosen: dict[str, list[int]] = {name: [] for name in recipe.SPLITS}
+    for place in kept:
+        if name := recipe.split_of(members[place], plan, cuts):
+            chosen[name].append(place)
+    return {name: examples[np.array(places, np.int64)] for name, places in chosen.items()}
 
 
-def _rows(examples: Examples, found: Deduplicated, reports: list[CaptureReport], class_names: list[str]) -> list[dict]:
-    """One row a capture, or a capture and class where a published file holds several classes."""
+def _members(examples: Examples, is_published_test: np.ndarray | None) -> list[Member]:
+    is_test = np.zeros(len(examples), bool) if is_published_test is None else is_published_test
+    columns = (examples.labels, examples.sessions, examples.captures, is_test)
+    return [Member(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+
+
+def _groups(keys: Iterable[Any]) -> Iterable[list[int]]:
+    """The places of equal keys, where there are several: alone, nothing can happen to a session."""
+    places: dict[Any, list[int]] = defaultdict(list)
+    for place, key in enumerate(keys):
+        places[key].append(place)
+    return (group for group in places.values() if len(group) > 1)
+
+
+def split_facts(plan: Plan, not_served: list[str]) -> Split:
+    """What a plan says of the splits that it makes."""
+    rule = SplitRule.CAPTURE if plan.capture_splits else SplitRule.SESSION
+    return Split(
+        SplitRule.PUBLISHED_TEST if plan.has_published_test else rule,
+        plan.seed,
+        plan.test_fraction,
+        plan.validation_fraction,
+        plan.cap_per_class,
+        not_served,
+    )
+
+
+def capture_rows(reports: Iterable[CaptureReport], counts: Counts, class_names: list[str]) -> list[CaptureRow]:
+    """What became of each capture's sessions, by capture and class."""
+    labels = defaultdict(set)
+    for _, name, label in counts:
+        labels[name].add(label)
     rows = []
-    captures = examples.captures.astype(str)
-    for report in reports:
-        here = captures == report.capture
-        for label in np.unique(examples.labels[here]) if here.any() else [UNLABELLED]:
-            chosen = here & (examples.labels == label)
-            class_name = report.class_name or (class_names[label] if label >= 0 else UNLABELLED_FOLDER)
+    for report in sorted(reports, key=lambda report: report.capture):
+        for label in sorted(labels[report.capture]) or [report.label]:
+            kept, duplicates, conflicts = (
+                counts.get((fate, report.capture, label), 0) for fate in (Fate.KEPT, Fate.DUPLICATE, Fate.CONFLICT)
+            )
             rows.append(
-                {
-                    **asdict(report),
-                    "class_name": class_name,
-                    "sessions": int(chosen.sum()),
-                    "duplicates": int((found.duplicates & chosen).sum()),
-                    "conflicts": int((found.conflicts & chosen).sum()),
-                    "kept": int((found.kept & chosen).sum()),
-                }
+                CaptureRow(
+                    report.capture,
+                    class_names[label] if label != UNLABELLED else UNLABELLED_NAME,
+                    report.packets,
+                    report.drops,
+                    kept + duplicates + conflicts,
+                    duplicates,
+                    conflicts,
+                    kept,
+                    report.warnings,
+                )
             )
     return rows
 
 
-def table(dataset: Dataset) -> str:
-    """The prepare step's table as text: per capture and class what was read, dropped, removed and kept."""
-    rows = dataset.description.captures
-    columns = ("packets", "dropped", "sessions", "duplicates", "conflicts", "kept")
-    cells = [["capture", "class", *columns, "drop reasons"]]
-    totals: Counter[str] = Counter()
-    for row in rows:
-        values = {**row, "dropped": sum(row["drops"].values())}
-        totals.update({name: values[name] for name in columns})
-        reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(row["drops"].items()))
-        # Published images do not say how many packets they came from.
-        shown = ["-" if name in columns[:2] and not row["packets"] else f"{values[name]:,}" for name in columns]
-        cells.append([row["capture"], row["class_name"], *shown, reasons])
-    cells.append(["total", "", *(f"{totals[name]:,}" for name in columns), ""])
-    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
-    lines = []
-    for line in cells:
-        text = [
-            value.ljust(width) if column < 2 or column == len(widths) - 1 else value.rjust(width)
-            for column, (value, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        lines.append("  ".join(text).rstrip())
-    description = dataset.description
-    sizes = ", ".join(f"{name} {size:,}" for name, size in description.sizes.items())
-    lines += [
-        "",
-        f"Splits: {sizes}; shared between them: {description.proof['shared_images']} images, "
-        f"{description.proof['shared_sessions']} sessions.",
-        f"Data fingerprint {description.fingerprint[:16]}; written to {dataset.directory}.",
-    ]
-    if description.split.get("not_served"):
-        lines.append(
-            f"Left out, with fewer than the {LEAST_CAPTURES} captures that a split by capture needs: "
-            f"{', '.join(description.split['not_served'])}."
-        )
-    lines += [f"Warning: {warning}" for row in rows for warning in row["warnings"]]
-    return "\n".join(lines)
+def differing_flag(facts: DataFacts, settings: PrepareSettings) -> tuple[str, Any, Any] | None:
+    """The first flag by which a data set was prepared otherwise: its name, the value found, the one wanted."""
+    split_by = "capture" if facts.split.rule is SplitRule.CAPTURE else "session"
+    compared = (
+        *((name, getattr(facts, name), getattr(settings, name)) for name in ("source_kind", "representation", "unit")),
+        *((name, value, getattr(settings.rules, name)) for name, value in asdict(facts.rules).items()),
+        ("split_seed", facts.split.seed, settings.split_seed),
+        ("split_by", split_by, settings.split_by),
+        ("test_fraction", facts.split.test_fraction, settings.test_fraction),
+        ("validation_fraction", facts.split.validation_fraction, settings.validation_fraction),
+    )
+    return next((flag for flag in compared if flag[1] != flag[2]), None)

@@ -1,14 +1,10 @@
 """The published idx images of ISCX VPN-nonVPN 2016 and USTC-TFC2016, as their authors laid them out."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from clgan_tf.data import idx
-from clgan_tf.data.examples import Examples
-from clgan_tf.errors import ConfigError, DataError
+from clgan_tf.common.errors import ConfigError, DataError
+from clgan_tf.data.sources import Source, Sources
 
 ISCX_CLASSES = [
     *("Chat", "Email", "File", "P2P", "Streaming", "VoIP"),
@@ -18,6 +14,7 @@ USTC_CLASSES = [
     *("BitTorrent", "Facetime", "FTP", "Gmail", "MySQL", "Outlook", "Skype", "SMB", "Weibo", "WorldOfWarcraft"),
     *("Cridex", "Geodo", "Htbot", "Miuref", "Neris", "Nsis-ay", "Shifu", "Tinba", "Virut", "Zeus"),
 ]
+PART_NAMES = {"train": "train", "t10k": "test"}
 
 
 @dataclass(frozen=True)
@@ -39,65 +36,64 @@ LAYOUTS = {
         USTC_CLASSES, {"10class/Benign/SessionAllLayers": 0, "10class/Malware/SessionAllLayers": 10}, ("t10k",)
     ),
 }
-NAMES = tuple(dict.fromkeys(name for name, _ in LAYOUTS))
 
 
-def read(name: str, root: Path, representation: str) -> tuple[Examples, np.ndarray, list[str]]:
-    """Reads a published data set.
+def layout_of(name: str, representation: str) -> Layout:
+    """The layout. Raises ConfigError where the data set was not published in this representation."""
+    if (name, representation) not in LAYOUTS:
+        published = [known for source, known in LAYOUTS if source == name]
+        raise ConfigError(
+            f"{name} was published as {' and '.join(published)}; --representation={representation} needs its raw "
+            "captures and --source_kind=captures."
+        )
+    return LAYOUTS[name, representation]
 
-    The files do not say which session an image came from, so the image's own hash and its place stand
-    for the session, and `num_bytes` is the image without its trailing zeros: a lower bound.
 
-    Returns:
-      All examples; bool [n], true for the published test part where a train part exists too (nowhere
-      for USTC, of which only the t10k part is at hand); the class names in label order.
+def file_names(layout: Layout) -> list[tuple[str, str, str]]:
+    """Of every part of a layout: its name, and the paths of its images and labels, below the data set's root."""
+    return [
+        (f"{folder}/{part}", f"{folder}/{part}-images-idx3-ubyte.gz", f"{folder}/{part}-labels-idx1-ubyte.gz")
+        for folder in layout.folders
+        for part in layout.parts
+    ]
+
+
+def sources(layout: Layout, files: dict[str, Path], label_map: tuple[int, ...] | None = None) -> list[Source]:
+    """The sources of a layout, of whose published test part, if it has a train part too, is_test is true.
+
+    Args:
+      files: where each of `file_names` lies. label_map: our label of each class of the layout; default: the same.
+    """
+    found = []
+    for name, images, labels in file_names(layout):
+        folder, part = name.rsplit("/", 1)
+        found.append(
+            Source(
+                str(files[images]),
+                name,
+                layout.folders[folder],
+                labels_path=str(files[labels]),
+                part=PART_NAMES[part],
+                label_map=label_map or tuple(range(len(layout.class_names))),
+                is_test=PART_NAMES[part] == "test" and "train" in layout.parts,
+            )
+        )
+    return found
+
+
+def sources_below(root: Path, name: str, representation: str) -> Sources:
+    """The sources of a published data set in the folder that holds it, its files packed or not.
 
     Raises:
-      ConfigError: the data set was not published in this representation.
-      DataError: a file is missing or damaged, or images and labels differ in number.
+      ConfigError: see `layout_of`. DataError: a file is missing.
     """
-    if (name, representation) not in LAYOUTS:
-        raise ConfigError(
-            f"{name} was published as l7 and all_layers; --representation={representation} needs its raw captures "
-            "and --source_kind=captures."
-        )
-    layout = LAYOUTS[name, representation]
-    parts, is_test = [], []
-    for folder, label_offset in layout.folders.items():
-        for part in layout.parts:
-            examples = _read_part(root / folder, folder, part, label_offset, len(layout.class_names))
-            parts.append(examples)
-            is_test.append(np.full(len(examples), part == "t10k" and "train" in layout.parts))
-    return Examples.concatenate(parts), np.concatenate(is_test), layout.class_names
-
-
-def _read_part(directory: Path, folder: str, part: str, label_offset: int, num_classes: int) -> Examples:
-    images = idx.read_images(_existing(directory / f"{part}-images-idx3-ubyte"))
-    labels_path = _existing(directory / f"{part}-labels-idx1-ubyte")
-    labels = idx.read_labels(labels_path) + label_offset
-    if len(images) != len(labels):
-        raise DataError(f"{labels_path}: {len(labels)} labels stand beside {len(images)} images; fetch both again.")
-    if len(labels) and labels.max() >= num_classes:
-        raise DataError(
-            f"{labels_path}: label {labels.max() - label_offset} at offset {8 + int(labels.argmax())} is no class of "
-            "this data set; fetch it again."
-        )
-    sessions = [
-        f"{hashlib.sha256(image.tobytes()).hexdigest()[:32]}/{folder}/{part}/{row}" for row, image in enumerate(images)
-    ]
-    flat = images.reshape(len(images), -1)
-    num_bytes = np.where(flat.any(axis=1), flat.shape[1] - np.argmax(flat[:, ::-1] != 0, axis=1), 0)
-    return Examples(
-        images,
-        labels,
-        np.full(len(images), f"{folder}/{part}", dtype=object),
-        np.array(sessions, dtype=object),
-        num_bytes.astype(np.int64),
-    )
+    layout = layout_of(name, representation)
+    files = {path: _existing(root / path) for _, *paths in file_names(layout) for path in paths}
+    return Sources(sources(layout, files), list(layout.class_names), {}, [])
 
 
 def _existing(path: Path) -> Path:
-    for candidate in (path.with_name(path.name + ".gz"), path):
+    for candidate in (path, path.with_suffix("")):
         if candidate.exists():
             return candidate
-    raise DataError(f"{path}.gz is missing; --source must be the data set's folder as it was published.")
+    raise DataError(f"{path} is missing; --source must be the data set's folder as it was published.")

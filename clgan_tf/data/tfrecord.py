@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from clgan_tf.common.errors import DataError
 from clgan_tf.data.examples import Examples
-from clgan_tf.errors import DataError
 
 FEATURES = {
     "image": tf.io.FixedLenFeature([], tf.string),

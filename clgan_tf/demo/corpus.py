@@ -6,11 +6,11 @@ from pathlib import Path
 import dpkt
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from clgan_tf import progress
+from clgan_tf.common import progress
+from clgan_tf.common.errors import ConfigError
+from clgan_tf.common.files import Marker, written_directory
 from clgan_tf.demo.applications import APPLICATIONS, speak
 from clgan_tf.demo.conversation import ETHERNET_HEADER, Host, Message, host, tcp_frames, udp_frames
-from clgan_tf.errors import ConfigError
-from clgan_tf.files import Marker, written_directory
 
 TUNNELLED = "Vpn_"
 CLASS_NAMES = [*APPLICATIONS, *(TUNNELLED + name for name in APPLICATIONS)]

@@ -10,27 +10,25 @@ import numpy as np
 from sklearn.model_selection import StratifiedKFold
 from sklearn.tree import DecisionTreeClassifier
 
+from clgan_tf.capture.representation import Beginning, FieldGroup, Representation
+from clgan_tf.common.errors import DataError
 from clgan_tf.data.examples import UNLABELLED, Examples
-from clgan_tf.data.splits import deduplicate
-from clgan_tf.errors import DataError
+from clgan_tf.data.prepare import fates_of
+from clgan_tf.data.recipe import Fate
 
-GROUPS = (
-    *("capture time", "link type", "MAC", "IP", "ports", "TTL", "IP-ID", "TCP numbers", "lengths"),
-    "first payload bytes",
-)
-CONTENT = ("lengths", "first payload bytes")  # what an application itself does; the rest names hosts and moments
 FOLDS = 5
 LEAVES = 1024  # of the tree: it may cut a range of times or addresses into so many pieces
 WARNING_LEVEL = 0.8  # of the way from the majority class to every session right
 PCAP_HEADER, RECORD_HEADER = 24, 16
-ETHERNET = 1
+ETHERNET, ETHERNET_HEADER = 1, 14  # link type, bytes
+FIRST_BYTES = 16
 
 
 @dataclass(frozen=True)
 class Finding:
     """One field group: columns it has, and cross-validated accuracies in [0, 1] of a lookup and of a tree."""
 
-    group: str
+    group: FieldGroup
     columns: int
     lookup: float
     tree: float
@@ -47,24 +45,33 @@ class Finding:
         return self.accuracy - self.majority > WARNING_LEVEL * (1 - self.majority)
 
 
-def field_groups(examples: Examples, representation: str) -> dict[str, np.ndarray]:
-    """Columns float64 [n, c] by field group; groups that the representation does not show are absent.
+def field_groups(examples: Examples, representation: Representation) -> dict[FieldGroup, np.ndarray]:
+    """Columns float64 [n, c] by field group, of those groups that the representation shows.
 
     A session whose first packet has no such field has -1 there.
     """
     image = examples.images.reshape(len(examples), 784).astype(np.int64)
-    groups: dict[str, np.ndarray] = {"lengths": examples.num_bytes[:, np.newaxis].astype(float)}
-    if representation == "l7":
-        groups["first payload bytes"] = image[:, :16].astype(float)
-        return groups
-    network = np.zeros(len(image), np.int64)
-    if representation == "all_layers":
-        link_type, record = _number(image, 20, 4), PCAP_HEADER
-        frame = record + RECORD_HEADER
-        network = np.where(link_type == ETHERNET, frame + 14, frame)
-        groups["capture time"] = np.stack([_number(image, record, 4), _number(image, record + 4, 4)], 1).astype(float)
-        groups["link type"] = link_type[:, np.newaxis].astype(float)
-        groups["MAC"] = np.where((link_type == ETHERNET)[:, np.newaxis], image[:, frame : frame + 12], -1).astype(float)
+    if representation.begins_with is Beginning.PAYLOAD:
+        groups = {FieldGroup.FIRST_PAYLOAD_BYTES: image[:, :FIRST_BYTES].astype(float)}
+    elif representation.begins_with is Beginning.IP_HEADER:
+        groups = _ip_fields(image, np.zeros(len(image), np.int64))
+    else:
+        link_type, frame = _number(image, 20, 4), PCAP_HEADER + RECORD_HEADER
+        ethernet = link_type == ETHERNET
+        groups = _ip_fields(image, np.where(ethernet, frame + ETHERNET_HEADER, frame))
+        groups[FieldGroup.CAPTURE_TIME] = np.stack(
+            [_number(image, PCAP_HEADER, 4), _number(image, PCAP_HEADER + 4, 4)], 1
+        ).astype(float)
+        groups[FieldGroup.LINK_TYPE] = link_type[:, np.newaxis].astype(float)
+        groups[FieldGroup.MAC] = np.where(ethernet[:, np.newaxis], image[:, frame : frame + 12], -1).astype(float)
+    whole = examples.num_bytes[:, np.newaxis].astype(float)
+    in_headers = groups.get(FieldGroup.LENGTHS, whole[:, :0])
+    groups[FieldGroup.LENGTHS] = np.concatenate([whole, in_headers], 1)
+    return {group: groups[group] for group in representation.shows}
+
+
+def _ip_fields(image: np.ndarray, network: np.ndarray) -> dict[FieldGroup, np.ndarray]:
+    """The fields of the IP header that begins at `network` int64 [n] in each row of `image`, and of what it carries."""
     four = _at(image, network, 0) >> 4 == 4
     six = _at(image, network, 0) >> 4 == 6
     transport = network + np.where(four, (_at(image, network, 0) & 15) * 4, 40)
@@ -74,28 +81,27 @@ def field_groups(examples: Examples, representation: str) -> dict[str, np.ndarra
     def columns(*values: np.ndarray, where: np.ndarray = ip) -> np.ndarray:
         return np.stack([np.where(where, value, -1) for value in values], 1).astype(float)
 
-    groups["lengths"] = np.concatenate(
-        [
-            groups["lengths"],
-            columns(np.where(four, _field(image, network, 2, 2), _field(image, network, 4, 2))),
-            columns(_field(image, transport, 4, 2), where=protocol == 17),
-        ],
-        1,
-    )
     high = [
         np.where(four, _field(image, network, 12 + 4 * side, 4), _field(image, network, 8 + 16 * side, 4))
         for side in (0, 1)
     ]
     low = [np.where(four, 0, _field(image, network, 20 + 16 * side, 4)) for side in (0, 1)]
-    if representation == "all_layers":  # In masked they are zero; that they are there would tell the protocol.
-        groups["IP"] = columns(*high, *low)
-        groups["ports"] = columns(_field(image, transport, 0, 2), _field(image, transport, 2, 2))
-        groups["IP-ID"] = columns(_field(image, network, 4, 2), where=four)
-        groups["TCP numbers"] = columns(_field(image, transport, 4, 4), _field(image, transport, 8, 4), where=tcp)
-    groups["TTL"] = columns(np.where(four, _at(image, network, 8), _at(image, network, 7)))
     payload = transport + np.where(tcp, (_at(image, transport, 12) >> 4) * 4, 8)
-    groups["first payload bytes"] = columns(*(_at(image, payload, place) for place in range(16)))
-    return groups
+    return {
+        FieldGroup.IP: columns(*high, *low),
+        FieldGroup.PORTS: columns(_field(image, transport, 0, 2), _field(image, transport, 2, 2)),
+        FieldGroup.TTL: columns(np.where(four, _at(image, network, 8), _at(image, network, 7))),
+        FieldGroup.IP_ID: columns(_field(image, network, 4, 2), where=four),
+        FieldGroup.TCP_NUMBERS: columns(_field(image, transport, 4, 4), _field(image, transport, 8, 4), where=tcp),
+        FieldGroup.LENGTHS: np.concatenate(
+            [
+                columns(np.where(four, _field(image, network, 2, 2), _field(image, network, 4, 2))),
+                columns(_field(image, transport, 4, 2), where=protocol == 17),
+            ],
+            1,
+        ),
+        FieldGroup.FIRST_PAYLOAD_BYTES: columns(*(_at(image, payload, place) for place in range(FIRST_BYTES))),
+    }
 
 
 def _at(image: np.ndarray, begin: np.ndarray, place: int) -> np.ndarray:
@@ -117,7 +123,7 @@ def _number(image: np.ndarray, place: int, size: int) -> np.ndarray:
     return _field(image, np.zeros(len(image), np.int64), place, size)
 
 
-def audit(examples: Examples, representation: str, seed: int = 0) -> list[Finding]:
+def audit(examples: Examples, representation: Representation, seed: int = 0) -> list[Finding]:
     """Every field group's cross-validated accuracy on the labelled examples, best first.
 
     Raises:
@@ -153,7 +159,7 @@ def _look_up(known: np.ndarray, labels: np.ndarray, asked: np.ndarray) -> np.nda
 def overlap(splits: dict[str, Examples]) -> dict[str, int]:
     """Images that splits share, sessions whose image another one has too, and those whose image has two labels."""
     whole = Examples.concatenate(list(splits.values()))
-    found = deduplicate(whole)
+    fates = fates_of(whole)
     names = np.concatenate([np.full(len(part), place) for place, part in enumerate(splits.values())])
     _, group = np.unique(whole.image_hashes(), return_inverse=True)
     lowest, highest = np.full(group.max(initial=-1) + 1, len(splits)), np.full(group.max(initial=-1) + 1, -1)
@@ -161,6 +167,6 @@ def overlap(splits: dict[str, Examples]) -> dict[str, int]:
     np.maximum.at(highest, group, names)
     return {
         "images_in_several_splits": int((highest > lowest).sum()),
-        "repeated_sessions": int(found.duplicates.sum()),
-        "sessions_with_two_labels": int(found.conflicts.sum()),
+        "repeated_sessions": fates.count(Fate.DUPLICATE),
+        "sessions_with_two_labels": fates.count(Fate.CONFLICT),
     }

@@ -1,14 +1,12 @@
 """Scores of a classifier: the paper's four columns first, then weighted means and every class."""
 
-from typing import Any
-
 import numpy as np
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-PAPER_COLUMNS = ("accuracy", "precision", "recall", "f1")
+from clgan_tf.runs.result import ClassScores, Means, Scores
 
 
-def score(labels: np.ndarray, predicted: np.ndarray, class_names: list[str]) -> dict[str, Any]:
+def score(labels: np.ndarray, predicted: np.ndarray, class_names: list[str]) -> Scores:
     """Scores of one split.
 
     Args:
@@ -16,25 +14,22 @@ def score(labels: np.ndarray, predicted: np.ndarray, class_names: list[str]) -> 
       class_names: K names.
 
     Returns:
-      "accuracy", "precision", "recall", "f1" (all three macro means), "weighted" (the same three,
-      weighted by class size), "per_class" ({name: the three and "sessions"}), "confusion" (rows: true
-      class, columns: predicted) and "sessions". A class that is never predicted has precision 0.
+      See Scores. A class that is never predicted has precision 0.
     """
     numbers = np.arange(len(class_names))
-    per_class = precision_recall_fscore_support(labels, predicted, labels=numbers, zero_division=0)
-    weights = per_class[3] / per_class[3].sum()
-    names = ("precision", "recall", "f1")
-    return {
-        "accuracy": float(np.mean(labels == predicted)),
-        **{name: float(np.mean(values)) for name, values in zip(names, per_class, strict=False)},
-        "weighted": {name: float(values @ weights) for name, values in zip(names, per_class, strict=False)},
-        "per_class": {
-            class_name: {
-                **{name: float(values[row]) for name, values in zip(names, per_class, strict=False)},
-                "sessions": int(per_class[3][row]),
-            }
-            for row, class_name in enumerate(class_names)
+    *columns, sizes = precision_recall_fscore_support(labels, predicted, labels=numbers, zero_division=0)
+    weights = sizes / sizes.sum()
+    precision, recall, f1 = (float(np.mean(column)) for column in columns)
+    return Scores(
+        accuracy=float(np.mean(labels == predicted)),
+        precision=precision,
+        recall=recall,
+        f1=f1,
+        weighted=Means(*(float(column @ weights) for column in columns)),
+        per_class={
+            name: ClassScores(*(float(column[row]) for column in columns), sessions=int(sizes[row]))  # type: ignore
+            for row, name in enumerate(class_names)
         },
-        "confusion": confusion_matrix(labels, predicted, labels=numbers).tolist(),
-        "sessions": len(labels),
-    }
+        confusion=confusion_matrix(labels, predicted, labels=numbers).tolist(),
+        sessions=len(labels),
+    )

@@ -5,20 +5,26 @@ import tensorflow as tf
 from keras import layers
 
 from clgan_tf.models import losses
-from clgan_tf.models.clgan import CLGAN, scale_pixels
-from clgan_tf.models.discriminator import IMAGE_SHAPE, LEAK
+from clgan_tf.models.discriminator import LEAK
 from clgan_tf.models.generator import deconvolutions
+from clgan_tf.models.pixels import IMAGE_SHAPE, to_bytes, to_pixels
+from clgan_tf.models.two_networks import TwoNetworks
 
 CODE_SHAPE = (4, 4, 128)
 
 
-@keras.saving.register_keras_serializable("clgan_tf")
-class Autoencoder(CLGAN):
-    """A decoder in the generator's place and an encoder with a classifier in the discriminator's.
+def autoencoder(num_classes: int, dropout: float = 0.5, seed: int = 0) -> "Autoencoder":
+    """The encoder with its classifier, and the decoder."""
+    decoder, encoder = build_decoder(), build_encoder(num_classes, dropout)
+    return Autoencoder(encoder, decoder, seed=seed, name="autoencoder")
 
-    Everything but the step is CLGAN's: two optimizers (one network each, as Adam keeps its moments by variable, the
-    same as one for both), phases, saving. The step minimises cross entropy of labelled rows plus the mean absolute
-    error of unlabelled rows' reconstructions.
+
+@keras.saving.register_keras_serializable("clgan_tf")
+class Autoencoder(TwoNetworks):
+    """An encoder that classifies, and a decoder of its code.
+
+    The step minimises cross entropy of labelled rows plus the mean absolute error of unlabelled rows' reconstructions.
+    Two optimizers, one network each, are the same as one for both: Adam keeps its moments by variable.
     """
 
     MEANS = ("labelled_loss", "reconstruction_loss")
@@ -29,28 +35,26 @@ class Autoencoder(CLGAN):
         sizes = [data["labelled"].shape[0], data["unlabelled"].shape[0]]
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         with tf.GradientTape() as tape:
-            rows = scale_pixels(tf.concat([data["labelled"], data["unlabelled"]], axis=0))
-            outputs = self.discriminator(rows, training=True)
+            rows = to_pixels(tf.concat([data["labelled"], data["unlabelled"]], axis=0))
+            outputs = self.network(rows, training=True)
             labelled_logits, _ = tf.split(outputs["logits"], sizes)
             _, code = tf.split(outputs["code"], sizes)
             _, unlabelled = tf.split(rows, sizes)
             labelled_loss = losses.labelled_loss(labels, labelled_logits)
-            reconstruction_loss = tf.reduce_mean(tf.abs(self.generator(code, training=True) - unlabelled))
-            objective = (labelled_loss + reconstruction_loss) / replicas
-        encoder, decoder = self.discriminator.trainable_variables, self.generator.trainable_variables
+            reconstruction_loss = tf.reduce_mean(tf.abs(self.partner(code, training=True) - unlabelled))
+            loss = labelled_loss + reconstruction_loss
+            objective = loss / replicas  # Gradients are summed over replicas.
+        encoder, decoder = self.network.trainable_variables, self.partner.trainable_variables
         gradients = tape.gradient(objective, [*encoder, *decoder])
         self.optimizer.apply(gradients[: len(encoder)], encoder)
-        self.generator_optimizer.apply(gradients[len(encoder) :], decoder)
-        self.means["labelled_loss"].update_state(labelled_loss)
-        self.means["reconstruction_loss"].update_state(reconstruction_loss)
-        self.loss_mean.update_state(labelled_loss + reconstruction_loss)
-        self.accuracy.update_state(labels, labelled_logits)
-        return {metric.name: metric.result() for metric in self.metrics}
+        self.partner_optimizer.apply(gradients[len(encoder) :], decoder)
+        means = {"labelled_loss": labelled_loss, "reconstruction_loss": reconstruction_loss, "loss": loss}
+        return self.summary_of(means, labels, labelled_logits)
 
     def beside(self, images: tf.Tensor) -> tf.Tensor:
         """The images' reconstructions."""
-        code = self.discriminator(scale_pixels(images), training=False)["code"]
-        return tf.cast(tf.round((self.generator(code, training=False) + 1.0) * 127.5), tf.uint8)
+        code = self.network(to_pixels(images), training=False)["code"]
+        return to_bytes(self.partner(code, training=False))
 
 
 def build_encoder(num_classes: int, dropout: float = 0.5) -> keras.Model:

@@ -1,10 +1,13 @@
 """The classifier that is shipped: bytes in, class probabilities out, with all that is needed to use it."""
 
+from dataclasses import asdict
 from typing import Any
 
 import keras
 import numpy as np
 from keras import layers
+
+from clgan_tf.data.description import DataFacts
 
 
 @keras.saving.register_keras_serializable("clgan_tf")
@@ -60,17 +63,19 @@ class ClassProbabilities(layers.Layer):
         }
 
 
-def build_logits_model(discriminator: keras.Model) -> keras.Model:
-    """Bytes [batch, 28, 28, 1] uint8 -> logits [batch, K]; shares the discriminator's weights. For phase 2."""
-    image = keras.Input((28, 28, 1), dtype="uint8", name="bytes")
-    scaled = layers.Rescaling(1 / 127.5, offset=-1.0, name="scaling")(image)
-    return keras.Model(image, discriminator(scaled)["logits"], name="classifier")
-
-
-def build_classifier(logits_model: keras.Model, **facts: Any) -> keras.Model:
-    """Bytes -> probabilities; `facts` are the arguments of ClassProbabilities."""
-    probabilities = ClassProbabilities(**facts, dtype="float32", name="probabilities")(logits_model.output)
-    return keras.Model(logits_model.input, probabilities, name="classifier")
+def build_classifier(network: keras.Model, data: DataFacts) -> keras.Model:
+    """Bytes [batch, 28, 28, 1] -> probabilities [batch, K], from a network that gives logits, and its data."""
+    head = ClassProbabilities(
+        class_names=data.class_names,
+        representation=data.representation,
+        representation_version=data.representation_version,
+        unit=data.unit,
+        data_fingerprint=data.fingerprint,
+        rules=asdict(data.rules),
+        dtype="float32",
+        name="probabilities",
+    )
+    return keras.Model(network.input, head(network.output), name="classifier")
 
 
 def predict(classifier: keras.Model, images: np.ndarray, batch_size: int = 1024) -> np.ndarray:

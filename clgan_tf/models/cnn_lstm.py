@@ -3,10 +3,15 @@
 import keras
 from keras import layers
 
-from clgan_tf.models.discriminator import IMAGE_SHAPE
+from clgan_tf.models.pixels import IMAGE_SHAPE, bytes_to_logits
 
 
-def build_cnn_lstm(num_classes: int, dropout: float = 0.0) -> keras.Model:
+def cnn_lstm(num_classes: int, dropout: float = 0.0, seed: int = 0) -> keras.Model:
+    """Bytes [batch, 28, 28, 1] -> logits [batch, K]. seed: of dropout."""
+    return bytes_to_logits(build_cnn_lstm(num_classes, dropout, seed), "cnn_lstm")
+
+
+def build_cnn_lstm(num_classes: int, dropout: float = 0.0, seed: int = 0) -> keras.Model:
     """[batch, 28, 28, 1] float in [-1, 1] -> logits [batch, K], features [batch, 64].
 
     Three convolutions of 128 along the 28 rows, pooled twice, LSTM 64, two Dense layers; the paper gives the
@@ -20,6 +25,6 @@ def build_cnn_lstm(num_classes: int, dropout: float = 0.0) -> keras.Model:
     x = layers.Conv1D(128, 3, padding="same", activation="relu", name="convolution_3")(x)
     x = layers.LSTM(64, unroll=True, name="lstm")(x)  # [batch, 64]
     features = layers.Dense(64, activation="relu", name="dense")(x)
-    x = layers.Dropout(dropout, name="dropout")(features)
+    x = layers.Dropout(dropout, seed=seed, name="dropout")(features)
     logits = layers.Dense(num_classes, dtype="float32", name="logits")(x)
     return keras.Model(image, {"logits": logits, "features": features}, name="cnn_lstm")

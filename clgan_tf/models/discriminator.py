@@ -7,8 +7,9 @@ feature matching compares. The "fake" class has no logit of its own: see losses.
 import keras
 from keras import KerasTensor, layers
 
+from clgan_tf.models.pixels import IMAGE_SHAPE
+
 LEAK = 0.2
-IMAGE_SHAPE = (28, 28, 1)
 
 
 def build_discriminator(num_classes: int, dropout: float = 0.5) -> keras.Model:

@@ -8,19 +8,27 @@ from sklearn.neighbors import KNeighborsClassifier
 
 NUM_TREES = 200
 
-BUILDERS = {
-    "random_forest": lambda seed: RandomForestClassifier(NUM_TREES, random_state=seed, n_jobs=-1),
-    "extra_trees": lambda seed: ExtraTreesClassifier(NUM_TREES, random_state=seed, n_jobs=-1),
-    # How many bytes differ: byte values have no order.
-    "nearest_neighbour": lambda _seed: KNeighborsClassifier(1, metric="hamming", n_jobs=-1),
-}
+
+def random_forest(seed: int) -> RandomForestClassifier:
+    """200 trees, otherwise scikit-learn's defaults."""
+    return RandomForestClassifier(NUM_TREES, random_state=seed, n_jobs=-1)
+
+
+def extra_trees(seed: int) -> ExtraTreesClassifier:
+    """200 trees, otherwise scikit-learn's defaults."""
+    return ExtraTreesClassifier(NUM_TREES, random_state=seed, n_jobs=-1)
+
+
+def nearest_neighbour(_seed: int) -> KNeighborsClassifier:
+    """The session in which the fewest bytes differ: byte values have no order."""
+    return KNeighborsClassifier(1, metric="hamming", n_jobs=-1)
 
 
 class OnBytes:
-    """One of BUILDERS by name, with scikit-learn's defaults otherwise."""
+    """A classifier whose features are an image's bytes."""
 
-    def __init__(self, name: str, seed: int) -> None:
-        self.classifier: Any = BUILDERS[name](seed)
+    def __init__(self, classifier: Any) -> None:
+        self.classifier = classifier
 
     def fit(self, images: np.ndarray, labels: np.ndarray) -> "OnBytes":
         """images: uint8 [n, 28, 28, 1]; labels: int64 [n]."""

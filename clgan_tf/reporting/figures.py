@@ -14,8 +14,8 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from clgan_tf.evaluation.audit import CONTENT, Finding
-from clgan_tf.files import written_aside
+from clgan_tf.common.files import written_aside
+from clgan_tf.evaluation.audit import Finding
 
 GAN_LOSSES = ("discriminator_loss", "generator_loss")  # the paper's figure 4
 AUTOENCODER_LOSSES = ("labelled_loss", "reconstruction_loss")
@@ -58,8 +58,10 @@ def curves_figure(rows: list[dict]) -> Figure:
     axes[1].set(title="Phase 1: p(real)", xlabel="epoch", ylim=(0, 1))
     for phase in dict.fromkeys(row["phase"] for row in rows):
         chosen = [row for row in rows if row["phase"] == phase]
-        axes[2].plot([row["epoch"] for row in chosen], [row["val_accuracy"] for row in chosen], label=phase)
-    axes[2].set(title="Accuracy on validation", xlabel="epoch", ylim=(0, 1))
+        name = "val_accuracy" if "val_accuracy" in chosen[0] else "accuracy"  # a fixed schedule has no validation
+        style = "-" if name == "val_accuracy" else "--"
+        axes[2].plot([row["epoch"] for row in chosen], [row[name] for row in chosen], style, label=phase)
+    axes[2].set(title="Accuracy on validation (dashed: on the labelled)", xlabel="epoch", ylim=(0, 1))
     for axis in axes:
         axis.grid(alpha=0.3)
         if axis.lines:
@@ -133,7 +135,7 @@ def audit_figure(findings: list[Finding], title: str) -> Figure:
     """One bar a field group, with the majority class as a line; groups that are no content stand out."""
     figure, axes = pyplot.subplots(figsize=(8, 1.4 + 0.38 * len(findings)), layout="constrained")
     ordered = findings[::-1]
-    colours = [CONTENT_COLOUR if finding.group in CONTENT else SHORTCUT_COLOUR for finding in ordered]
+    colours = [CONTENT_COLOUR if finding.group.is_content else SHORTCUT_COLOUR for finding in ordered]
     bars = axes.barh([finding.group for finding in ordered], [finding.accuracy for finding in ordered], color=colours)
     axes.bar_label(bars, [f"{finding.accuracy:.1%}" for finding in ordered], padding=3)
     axes.axvline(findings[0].majority, color=DARK, linestyle="--", linewidth=1)

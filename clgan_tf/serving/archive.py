@@ -9,7 +9,7 @@ from typing import Any
 
 import h5py
 
-from clgan_tf.errors import ModelFileError
+from clgan_tf.common.errors import ModelFileError
 
 MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
 MAX_JSON_BYTES = 8 << 20

@@ -3,6 +3,7 @@
 import csv
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,8 +15,9 @@ import numpy as np
 
 from clgan_tf import capture
 from clgan_tf.capture import REPRESENTATIONS
-from clgan_tf.errors import ModelFileError
-from clgan_tf.files import written_aside
+from clgan_tf.common import typed_json
+from clgan_tf.common.errors import ModelFileError
+from clgan_tf.common.files import written_aside
 from clgan_tf.models.classifier import ClassProbabilities, predict
 from clgan_tf.serving import archive
 
@@ -31,13 +33,22 @@ COLUMNS = (
 class Classifier:
     """A trained classifier with the representation and class names it was saved with.
 
-    drops and warnings tell, after `classify`, which packets were in no session and why reading ended.
+    ended: after `classify`, the summary of every capture that was read to its end.
     """
 
     model: keras.Model
     head: ClassProbabilities
-    drops: dict[str, int] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
+    ended: list[capture.CaptureSummary] = field(default_factory=list)
+
+    @property
+    def drops(self) -> dict[str, int]:
+        """Packets in no session, by reason, of those captures."""
+        return dict(sum((Counter(summary.drops) for summary in self.ended), Counter()))
+
+    @property
+    def warnings(self) -> list[str]:
+        """Why a capture was not read to its end, or gave nothing."""
+        return [warning for summary in self.ended for warning in summary.warnings]
 
     @property
     def class_names(self) -> list[str]:
@@ -67,7 +78,7 @@ class Classifier:
           CaptureError: see clgan_tf.capture.stream.
         """
         paths = [captures] if isinstance(captures, str | Path) else list(captures)
-        self.drops, self.warnings = {}, []
+        self.ended = []
         for sessions in capture.stream(
             paths,
             self.head.representation,
@@ -77,9 +88,7 @@ class Classifier:
             progress=progress,
             workers=capture.workers_for([str(path) for path in paths]),
         ):
-            for reason, count in sessions.drops.items():
-                self.drops[reason] = self.drops.get(reason, 0) + count
-            self.warnings += sessions.warnings
+            self.ended += sessions.ended
             probabilities = self.predict_bytes(sessions.images)
             for row in range(len(sessions)):
                 yield self._row(sessions, row, probabilities[row], sessions.paths[int(sessions.capture[row])])
@@ -117,7 +126,7 @@ def load(path: str | Path) -> Classifier:
         head = model.layers[-1]
         fits = model.input_shape == (None, 28, 28, 1) and model.output_shape == (None, len(head.class_names))
         representation = REPRESENTATIONS[head.representation]
-        capture.SessionRules(**head.rules)
+        typed_json.convert(head.rules, capture.SessionRules)
     except Exception as error:  # Keras raises whatever a damaged archive makes it meet.
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelFileError(f"{path}: this classifier is damaged ({reason[:200]}); train it again.") from error

@@ -8,10 +8,10 @@ from typing import Any
 
 import keras
 
-from clgan_tf.errors import TrainingError
-from clgan_tf.files import written_aside
-from clgan_tf.progress import bar
-from clgan_tf.run_directory import read_log
+from clgan_tf.common.errors import TrainingError
+from clgan_tf.common.files import written_aside
+from clgan_tf.common.progress import bar
+from clgan_tf.runs.directory import read_log
 from clgan_tf.training import checkpoint
 
 

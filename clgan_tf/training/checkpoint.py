@@ -11,21 +11,21 @@ from typing import Any
 import keras
 import numpy as np
 
-from clgan_tf.errors import ModelFileError
-from clgan_tf.files import written_aside
-from clgan_tf.models import CLGAN
+from clgan_tf.common.errors import ModelFileError
+from clgan_tf.common.files import written_aside
+from clgan_tf.models.two_networks import TwoNetworks
 
 HEADER_BYTES = 4096  # more than the header of any array in the archive
 
 
-def save(path: Path, model: CLGAN, epochs_done: int) -> None:
+def save(path: Path, model: TwoNetworks, epochs_done: int) -> None:
     """Writes the state after `epochs_done` epochs, whole or not at all."""
     arrays: dict[str, Any] = {name: np.asarray(variable) for name, variable in _variables(model).items()}
     with written_aside(path) as aside:
         np.savez(aside, epochs_done=np.int64(epochs_done), **arrays)
 
 
-def restore(path: Path, model: CLGAN) -> int:
+def restore(path: Path, model: TwoNetworks) -> int:
     """Puts the saved state into `model`, which must be compiled; returns the number of epochs done.
 
     Raises:
@@ -59,12 +59,12 @@ def restore(path: Path, model: CLGAN) -> int:
     return epochs_done
 
 
-def _variables(model: CLGAN) -> dict[str, keras.Variable]:
+def _variables(model: TwoNetworks) -> dict[str, keras.Variable]:
     owners = {
-        "generator": model.generator,
-        "discriminator": model.discriminator,
-        "discriminator_optimizer": model.optimizer,
-        "generator_optimizer": model.generator_optimizer,
+        "network": model.network,
+        "partner": model.partner,
+        "network_optimizer": model.optimizer,
+        "partner_optimizer": model.partner_optimizer,
     }
     return {
         f"{owner}-{index}": variable

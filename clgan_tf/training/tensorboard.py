@@ -9,6 +9,8 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
+from clgan_tf.models.two_networks import TwoNetworks
+
 IMAGES_SHOWN = 8
 # Scalars of phase 1 by the names they have in CLGAN, grouped into the charts people compare.
 CHARTS = {
@@ -60,8 +62,8 @@ class TensorBoard(keras.callbacks.Callback):
             for name, value in (logs or {}).items():
                 tf.summary.scalar(CHARTS.get(name, name), value)
             tf.summary.scalar("learning_rate/discriminator", self.model.optimizer.learning_rate)
-            if hasattr(self.model, "generator_optimizer"):
-                tf.summary.scalar("learning_rate/generator", self.model.generator_optimizer.learning_rate)
+            if isinstance(self.model, TwoNetworks):
+                tf.summary.scalar("learning_rate/generator", self.model.partner_optimizer.learning_rate)
             tf.summary.scalar("throughput/sessions_per_second", self.steps * self.rows_per_step / self.seconds)
             if self.real is not None:
                 tf.summary.image("sessions/real_above_generated", side_by_side(self.real, self.model)[np.newaxis])

@@ -1,5 +1,6 @@
 """The builder makes its own traffic; here a small amount."""
 
+import tempfile
 from unittest import mock
 
 import tensorflow_datasets as tfds
@@ -13,7 +14,8 @@ class DemoTrafficTest(tfds.testing.DatasetBuilderTestCase):
 
     DATASET_CLASS = demo_traffic.Builder
     BUILDER_CONFIG_NAMES_TO_TEST = ["session_masked"]
-    SPLITS = {"train": 859, "validation": 91, "test": 238, "unlabelled": 120}
+    SPLITS = {"train": 852, "validation": 96, "test": 240, "unlabelled": 120}
+    EXAMPLE_DIR = tempfile.mkdtemp()  # where the builder makes its captures
 
     def setUp(self) -> None:
         """Makes fewer sessions."""

@@ -1,15 +1,14 @@
 """ISCX VPN-nonVPN 2016: sessions of twelve classes, of six applications, or of VPN and not."""
 
 import csv
-from dataclasses import replace
 from pathlib import Path
 
 import tensorflow_datasets as tfds
 from clgan_tf_datasets import published_files, session_builder
 from clgan_tf_datasets.session_builder import SessionDatasetBuilder
-from clgan_tf_datasets.session_pipeline import Source
 
 from clgan_tf.data.published import ISCX_CLASSES
+from clgan_tf.data.sources import Sources
 
 NAME = "iscx_vpn_nonvpn_2016"
 APPLICATIONS = ISCX_CLASSES[:6]
@@ -27,7 +26,7 @@ def capture_classes() -> dict[str, str]:
         return {row["capture"]: row["class"] for row in csv.DictReader(file, delimiter="\t")}
 
 
-class Builder(SessionDatasetBuilder, skip_registration=not __name__.startswith("clgan_tf_datasets.")):
+class Builder(SessionDatasetBuilder, skip_registration=not session_builder.is_registered(__name__)):
     """Raw captures in manual_dir, or else the authors' idx files of sessions."""
 
     BUILDER_CONFIGS = session_builder.configs((0, 6, 2))
@@ -41,7 +40,7 @@ class Builder(SessionDatasetBuilder, skip_registration=not __name__.startswith("
         """Names of the configuration's classes."""
         return list(LABEL_MAPS[self.builder_config.classes][0])
 
-    def sources(self, dl_manager: tfds.download.DownloadManager) -> tuple[list[Source], list[str]]:
+    def sources(self, dl_manager: tfds.download.DownloadManager) -> Sources:
         """Captures where there is one, published images otherwise."""
         folder = session_builder.manual_dir(dl_manager)
         labels = LABEL_MAPS[self.builder_config.classes][1]
@@ -49,7 +48,8 @@ class Builder(SessionDatasetBuilder, skip_registration=not __name__.startswith("
         found = session_builder.captures_below(folder, classes) if folder else {}
         if found:
             to_label = {name: labels[place] for place, name in enumerate(ISCX_CLASSES)}
-            return session_builder.manifest_sources(found, classes, to_label, NAME), self.class_names()
+            return session_builder.manifest_sources(found, classes, to_label, self.class_names(), NAME)
         config = self.builder_config
-        published = published_files.sources(NAME, config, dl_manager, folder, self.MANUAL_DOWNLOAD_INSTRUCTIONS)
-        return [replace(source, label_map=tuple(labels)) for source in published], self.class_names()
+        return published_files.sources(
+            NAME, config, dl_manager, folder, self.MANUAL_DOWNLOAD_INSTRUCTIONS, self.class_names(), labels
+        )

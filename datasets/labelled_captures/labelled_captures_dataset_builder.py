@@ -3,12 +3,13 @@
 import tensorflow_datasets as tfds
 from clgan_tf_datasets import session_builder
 from clgan_tf_datasets.session_builder import SessionDatasetBuilder
-from clgan_tf_datasets.session_pipeline import Source
 
-from clgan_tf.errors import DataError
+from clgan_tf.common.errors import DataError
+from clgan_tf.data import labelled_folder
+from clgan_tf.data.sources import Sources
 
 
-class Builder(SessionDatasetBuilder, skip_registration=not __name__.startswith("clgan_tf_datasets.")):
+class Builder(SessionDatasetBuilder, skip_registration=not session_builder.is_registered(__name__)):
     """The class names are the folders' names."""
 
     MANUAL_DOWNLOAD_INSTRUCTIONS = """
@@ -16,10 +17,10 @@ class Builder(SessionDatasetBuilder, skip_registration=not __name__.startswith("
     without labels into a folder `unlabelled`.
     """
 
-    def sources(self, dl_manager: tfds.download.DownloadManager) -> tuple[list[Source], list[str]]:
+    def sources(self, dl_manager: tfds.download.DownloadManager) -> Sources:
         """Every capture below the class folders."""
         folder = session_builder.manual_dir(dl_manager)
         if folder is None:
             instructions = " ".join(self.MANUAL_DOWNLOAD_INSTRUCTIONS.split())
             raise DataError(f"The manual directory is missing or empty; pass --manual_dir. {instructions}")
-        return session_builder.folder_sources(folder)
+        return labelled_folder.sources_below(folder)

@@ -9,7 +9,7 @@ class FromFoldersTest(tfds.testing.DatasetBuilderTestCase):
 
     DATASET_CLASS = labelled_captures.Builder
     BUILDER_CONFIG_NAMES_TO_TEST = ["session_masked"]
-    SPLITS = {"train": 73, "validation": 5, "test": 18, "unlabelled": 16}
+    SPLITS = {"train": 68, "validation": 8, "test": 20, "unlabelled": 16}
 
 
 class ByCaptureTest(tfds.testing.DatasetBuilderTestCase):

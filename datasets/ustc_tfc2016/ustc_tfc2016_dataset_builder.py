@@ -6,9 +6,9 @@ from pathlib import Path
 import tensorflow_datasets as tfds
 from clgan_tf_datasets import published_files, session_builder
 from clgan_tf_datasets.session_builder import SessionDatasetBuilder
-from clgan_tf_datasets.session_pipeline import Source
 
 from clgan_tf.data.published import USTC_CLASSES
+from clgan_tf.data.sources import Sources
 
 NAME = "ustc_tfc2016"
 ARCHIVES = Path(__file__).parent / "archives.txt"
@@ -20,7 +20,7 @@ def class_of(name: str) -> str | None:
     return next((known for known in USTC_CLASSES if found and known.lower() == found[1].lower()), None)
 
 
-class Builder(SessionDatasetBuilder, skip_registration=not __name__.startswith("clgan_tf_datasets.")):
+class Builder(SessionDatasetBuilder, skip_registration=not session_builder.is_registered(__name__)):
     """Raw captures in manual_dir, or else the authors' published tenth as idx files."""
 
     MANUAL_DOWNLOAD_INSTRUCTIONS = """
@@ -34,7 +34,7 @@ class Builder(SessionDatasetBuilder, skip_registration=not __name__.startswith("
         """The authors' names."""
         return list(USTC_CLASSES)
 
-    def sources(self, dl_manager: tfds.download.DownloadManager) -> tuple[list[Source], list[str]]:
+    def sources(self, dl_manager: tfds.download.DownloadManager) -> Sources:
         """Captures where there is one, published images otherwise."""
         folder = session_builder.manual_dir(dl_manager)
         found = (
@@ -44,8 +44,9 @@ class Builder(SessionDatasetBuilder, skip_registration=not __name__.startswith("
         )
         if not found:
             config = self.builder_config
-            published = published_files.sources(NAME, config, dl_manager, folder, self.MANUAL_DOWNLOAD_INSTRUCTIONS)
-            return published, self.class_names()
+            return published_files.sources(
+                NAME, config, dl_manager, folder, self.MANUAL_DOWNLOAD_INSTRUCTIONS, self.class_names()
+            )
         # Of classes without a capture, the archive that would hold it stands for what is missing.
         classes = {name: str(class_of(name)) for name in found}
         for line in ARCHIVES.read_text().splitlines():
@@ -54,4 +55,4 @@ class Builder(SessionDatasetBuilder, skip_registration=not __name__.startswith("
             if name not in classes.values():
                 classes[archive] = name
         to_label = {name: label for label, name in enumerate(USTC_CLASSES)}
-        return session_builder.manifest_sources(found, classes, to_label, NAME), self.class_names()
+        return session_builder.manifest_sources(found, classes, to_label, self.class_names(), NAME)

@@ -13,7 +13,7 @@ class FromCapturesTest(tfds.testing.DatasetBuilderTestCase):
 
     DATASET_CLASS = ustc.Builder
     BUILDER_CONFIG_NAMES_TO_TEST = ["session_masked"]
-    SPLITS = {"train": 746, "validation": 76, "test": 178}
+    SPLITS = {"train": 720, "validation": 80, "test": 200}
 
 
 class FromPublishedImagesTest(tfds.testing.DatasetBuilderTestCase):
@@ -27,7 +27,7 @@ class FromPublishedImagesTest(tfds.testing.DatasetBuilderTestCase):
         f"20class/SessionL7/t10k-{kind}-ubyte.gz": f"downloaded/20class/SessionL7/t10k-{kind}-ubyte.gz"
         for kind in ("images-idx3", "labels-idx1")
     }
-    SPLITS = {"train": 702, "validation": 97, "test": 201, "published_test": 1000}
+    SPLITS = {"train": 720, "validation": 80, "test": 200, "published_test": 1000}
 
 
 if __name__ == "__main__":

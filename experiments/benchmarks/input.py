@@ -13,14 +13,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from clgan_tf.quiet import import_tensorflow
+from clgan_tf.common.quiet import import_tensorflow
 
 import_tensorflow()
 
 from clgan_tf import models  # noqa: E402
 from clgan_tf.data import pipeline  # noqa: E402
+from clgan_tf.data.few_labels import few_labels  # noqa: E402
 from clgan_tf.data.registered import open_any  # noqa: E402
-from clgan_tf.data.splits import choose_labelled  # noqa: E402
 
 LABELS = 1000
 ROUNDS = 5
@@ -42,19 +42,18 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=40)
     options = parser.parse_args()
     dataset = open_any(options.dataset)
-    train = dataset.read("train")
-    chosen = choose_labelled(train.sessions, train.labels, LABELS, "total", 0, dataset.description.class_names)
-    stream, steps_per_epoch = pipeline.adversarial(dataset, train[chosen], options.batch_size, seed=0)
+    few = few_labels(dataset, LABELS, "total", 0, seed=0)
+    stream, steps_per_epoch = pipeline.adversarial(few, options.batch_size, seed=0)
     batches = iter(stream)
-    rows = min(options.batch_size, LABELS) + options.batch_size
-    size = dataset.description.sizes["train"] + dataset.description.sizes["unlabelled"]
-    print(f"{options.dataset}: {size:,} sessions, batches of {rows} images, {steps_per_epoch} steps an epoch")
+    rows = min(options.batch_size, len(few.labelled)) + options.batch_size
+    print(f"{options.dataset}: {few.unlabelled.count:,} unlabelled sessions", end=", ")
+    print(f"batches of {rows} images, {steps_per_epoch} steps an epoch")
     first = timed(batches, steps_per_epoch)
     print(f"from TFRecord, with shuffling from the start: {steps_per_epoch * rows / first:>10,.0f} images/s")
     rates = [options.steps * rows / timed(batches, options.steps) for _ in range(ROUNDS)]
     print(f"from the cache, median of {ROUNDS}:                {statistics.median(rates):>10,.0f} images/s")
 
-    model = models.build("clgan", len(dataset.description.class_names))
+    model = models.build("clgan", len(dataset.facts.class_names))
     model.compile()
     kept = next(batches)
     model.make_train_function()

@@ -25,7 +25,8 @@ from clgan_tf import capture
 count = packets = early = parts = 0
 rules = capture.SessionRules(idle_timeout=float(sys.argv[1]))
 for part in capture.stream("-", rules=rules):
-    count, packets, early, parts = count + len(part), packets + int(part.packets.sum()), early + part.early, parts + 1
+    count, packets, parts = count + len(part), packets + int(part.packets.sum()), parts + 1
+    early += sum(summary.early for summary in part.ended)
     dropped = sum(part.drops.values())
 print(count, packets, dropped, early, parts)
 """

@@ -3,8 +3,8 @@
     python experiments/studies/all_layers_inputs.py DATASET [--labels=1000] [--seeds=2]
 
 DATASET: a prepared directory, such as a sweep's data/iscx_all_layers. CLGAN's discriminator learns from the labels
-alone (phase 2), with early stopping on as many validation sessions; scored on other sessions of the training split,
-whose labels nothing else reads. The test split is not opened. Prints accuracy and macro-F1, mean over seeds.
+alone (phase 2), with early stopping on a fifth of them; scored on the validation split, whose labels nothing else
+reads. The test split is not opened. Prints accuracy and macro-F1, mean over seeds.
 """
 
 import argparse
@@ -15,14 +15,13 @@ import numpy as np
 from keras import layers
 from sklearn.metrics import f1_score
 
+from clgan_tf import models
 from clgan_tf.data import pipeline
 from clgan_tf.data.dataset import open_dataset
-from clgan_tf.data.splits import choose_labelled
-from clgan_tf.models.classifier import build_logits_model
+from clgan_tf.data.few_labels import few_labels
 from clgan_tf.models.discriminator import LEAK, build_discriminator
-from clgan_tf.models.on_bytes import OnBytes
-
-SCORED = 4000  # sessions
+from clgan_tf.models.pixels import bytes_to_logits
+from clgan_tf.reporting import markdown
 
 VARIANTS = {  # name -> (input, learning rate, dropout)
     "as in the paper: bytes in [-1, 1], 1e-3, dropout 0.5": ("scaled", 1e-3, 0.5),
@@ -39,7 +38,7 @@ PATIENCE = 25  # epochs without a better validation accuracy
 def network(kind: str, labelled: np.ndarray, num_classes: int, dropout: float) -> keras.Model:
     """Bytes [batch, 28, 28, 1] -> logits [batch, K]; the layers behind the input are build_discriminator's."""
     if kind == "scaled":
-        return build_logits_model(build_discriminator(num_classes, dropout))
+        return bytes_to_logits(build_discriminator(num_classes, dropout), "classifier")
     image = keras.Input((28, 28, 1), dtype="uint8")
     rows = layers.Reshape((28, 28))(image)
     if kind == "standardised":
@@ -65,19 +64,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     options = parser.parse_args()
     dataset = open_dataset(options.dataset)
-    names, split = dataset.description.class_names, dataset.read("train")
-    held_out = dataset.read("validation")
-    print(f"data {dataset.description.fingerprint[:16]}, {options.labels} labelled, seeds 0 to {options.seeds - 1}")
+    names, scored = dataset.facts.class_names, dataset.read("validation")
+    print(f"data {dataset.facts.fingerprint[:16]}, {options.labels} labels, seeds 0 to {options.seeds - 1}")
     scores: dict[str, list[tuple[float, float]]] = {}
     for seed in range(options.seeds):
-        chosen = choose_labelled(split.sessions, split.labels, options.labels, "total", seed, names)
-        labelled = split[chosen]
-        rest = np.flatnonzero(~chosen)
-        scored = split[np.random.default_rng(seed).choice(rest, min(SCORED, len(rest)), replace=False)]
-        budget = min(options.labels, len(held_out))
-        validation = held_out[choose_labelled(held_out.sessions, held_out.labels, budget, "total", seed, names)]
-
-        forest = OnBytes("random_forest", seed).fit(labelled.images, labelled.labels)
+        few = few_labels(dataset, options.labels, "total", 0, seed)
+        labelled, validation = few.labelled, few.validation
+        forest = models.build_on_bytes("random_forest", seed).fit(few.whole_budget.images, few.whole_budget.labels)
         predicted = {"RandomForest": forest.predict(scored.images)}
         for name, (kind, rate, dropout) in VARIANTS.items():
             keras.utils.set_random_seed(seed)
@@ -101,10 +94,11 @@ def main() -> None:
         for name, labels in predicted.items():
             f1 = f1_score(scored.labels, labels, average="macro", zero_division=0)
             scores.setdefault(name, []).append((float(np.mean(labels == scored.labels)), f1))
-    print("\n| Variant | Accuracy | macro-F1 |\n|---|---|---|")
-    for name, found in scores.items():
-        accuracy, f1 = 100 * np.mean(found, axis=0)
-        print(f"| {name} | {accuracy:.1f} | {f1:.1f} |")
+    rows = []
+    for name, pairs in scores.items():
+        accuracy, f1 = np.mean(pairs, axis=0)
+        rows.append([name, f"{accuracy:.1%}", f"{f1:.1%}"])
+    print("\n" + markdown.table(["Variant", "Accuracy", "macro-F1"], rows))
 
 
 if __name__ == "__main__":

@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.distance import pdist
 
-from clgan_tf.quiet import import_tensorflow
+from clgan_tf.common.quiet import import_tensorflow
 
 import_tensorflow()
 
 from clgan_tf import models  # noqa: E402
+from clgan_tf.common import typed_json  # noqa: E402
 from clgan_tf.data.dataset import open_dataset  # noqa: E402
-from clgan_tf.files import read_json  # noqa: E402
-from clgan_tf.run_directory import RunDirectory, read_log  # noqa: E402
+from clgan_tf.runs.directory import RunDirectory, read_log  # noqa: E402
+from clgan_tf.settings import TrainSettings  # noqa: E402
 from clgan_tf.training.phases import load_weights  # noqa: E402
 
 SESSIONS = 1000
@@ -38,9 +39,9 @@ def classes(logits: np.ndarray) -> float:
 
 def row(run: RunDirectory) -> str:
     """The run's line of the table."""
-    config = read_json(run.config)
-    dataset = open_dataset(Path(config["dataset"]))
-    gan = models.build(config["model"], len(dataset.description.class_names), seed=config["seed"])
+    settings = typed_json.read(run.config, TrainSettings)
+    dataset = open_dataset(settings.dataset)
+    gan = models.build(settings.model, len(dataset.facts.class_names), seed=settings.seed)
     load_weights(gan.generator, run.generator_weights)
     load_weights(gan.discriminator, run.discriminator_weights)
     examples = dataset.read("train")

@@ -20,9 +20,9 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from clgan_tf import capture
-from clgan_tf.capture.decode import TCP, UDP
+from clgan_tf.capture.packet import TCP, UDP
 from clgan_tf.capture.sources import find
-from clgan_tf.errors import CaptureError
+from clgan_tf.common.errors import CaptureError
 
 FIELDS = (
     *("frame.protocols", "ip.src", "ip.dst", "ipv6.src", "ipv6.dst", "tcp.srcport", "tcp.dstport", "udp.srcport"),

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clgan_tf import capture
-from clgan_tf.capture import fragments, readers
-from clgan_tf.capture.decode import Fragment, decode
+from clgan_tf.capture import fragments, window
 from clgan_tf.capture.fragments import Reassembler
+from clgan_tf.capture.packet import Fragment, decode
 from tests import packets as p
 
 DATA = bytes(p.udp(random.Random(0).randbytes(300)))
@@ -53,7 +53,7 @@ def test_a_segment_that_became_whole_takes_its_place_among_the_others(tmp_path, 
     whole = load(tmp_path, frames)
     assert len(whole) == 1
     assert whole.images.reshape(-1)[:311].tobytes() == b"before" + DATA[8:] + b"after"
-    monkeypatch.setattr(readers, "CHUNK_BYTES", 50)
+    monkeypatch.setattr(window, "CHUNK_BYTES", 50)
     assert np.array_equal(load(tmp_path, frames).images, whole.images)
 
 

@@ -3,7 +3,7 @@ import struct
 import pytest
 
 from clgan_tf.capture import reasons as r
-from clgan_tf.capture.decode import Segment, decode
+from clgan_tf.capture.packet import Segment, decode
 from tests import packets as p
 
 UDP4 = p.ipv4(p.udp(b"hello"))

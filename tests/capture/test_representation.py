@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clgan_tf import capture
-from clgan_tf.capture import readers
+from clgan_tf.capture import window
 from tests import packets as p
 
 ports = st.integers(1, 65535)
@@ -156,6 +156,6 @@ def test_simple_packet_blocks_over_several_chunks(tmp_path, monkeypatch):
     data += b"".join(p.block(3, struct.pack("<I", len(frame)) + frame) for frame in frames)
     path = p.write(tmp_path / "a.pcapng", data)
     whole = capture.load(path, "all_layers").images
-    monkeypatch.setattr(readers, "CHUNK_BYTES", 200)
+    monkeypatch.setattr(window, "CHUNK_BYTES", 200)
     assert np.array_equal(capture.load(path, "all_layers").images, whole)
     assert whole[0].reshape(-1)[24:40].tobytes() == struct.pack(">IIII", 0, 0, len(frames[0]), len(frames[0]))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from clgan_tf import capture
-from clgan_tf.capture import readers, session_table
-from clgan_tf.errors import CaptureError, ConfigError
+from clgan_tf.capture import session_table, window
+from clgan_tf.common.errors import CaptureError, ConfigError
 from tests import packets as p
 
 THIRD = b"\x0a\x00\x00\x03"
@@ -94,7 +94,7 @@ def test_unknown_options_name_the_allowed_ones(path, option, value):
 def test_sessions_do_not_depend_on_the_chunk_size(tmp_path, monkeypatch, demo_corpus):
     path = demo_corpus / "Email/1.pcap"
     whole = capture.load(path)
-    monkeypatch.setattr(readers, "CHUNK_BYTES", 3000)
+    monkeypatch.setattr(window, "CHUNK_BYTES", 3000)
     parts = capture.load(path)
     for name in ("images", "key", "initiator", "first_time", "last_time", "packets", "num_bytes"):
         assert np.array_equal(getattr(whole, name), getattr(parts, name)), name

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from clgan_tf import capture
-from clgan_tf.capture import readers, sources
-from clgan_tf.capture.sources import find, zstd
-from clgan_tf.errors import CaptureError
+from clgan_tf.capture import compression, window
+from clgan_tf.capture.compression import zstd
+from clgan_tf.capture.sources import find
+from clgan_tf.common.errors import CaptureError
 from tests import packets as p
 
 CAPTURE = p.pcap([p.ipv4(p.udp(bytes([n]) * 50, 1000 + n)) for n in range(50)], 101)
@@ -37,7 +38,7 @@ def test_a_damaged_stream_is_our_error(tmp_path, pack):
 
 
 def test_what_an_intact_part_of_a_damaged_stream_holds_is_used(tmp_path, monkeypatch):
-    monkeypatch.setattr(readers, "CHUNK_BYTES", 5000)
+    monkeypatch.setattr(window, "CHUNK_BYTES", 5000)
     whole = p.pcap([p.ipv4(p.udp(np.random.default_rng(n).bytes(900), 1000 + n)) for n in range(600)], 101)
     for pack in PACKS.values():
         data = pack(whole)
@@ -50,7 +51,7 @@ def test_xz_in_several_streams_and_with_a_bound_on_its_memory(tmp_path, monkeypa
     half = len(CAPTURE) // 2
     path = p.write(tmp_path / "a", lzma.compress(CAPTURE[:half]) + bytes(8) + lzma.compress(CAPTURE[half:]) + bytes(4))
     assert len(capture.load(path)) == 50
-    monkeypatch.setattr(sources, "MOST_XZ_MEMORY", 1 << 16)
+    monkeypatch.setattr(compression, "MOST_XZ_MEMORY", 1 << 16)
     with pytest.raises(CaptureError, match=r"Memory usage limit exceeded\); get the file again"):
         capture.load(path)
 

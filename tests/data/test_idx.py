@@ -4,10 +4,11 @@ import struct
 import numpy as np
 import pytest
 
-from clgan_tf import config
-from clgan_tf.data import idx
+from clgan_tf import settings
+from clgan_tf.capture import SessionRules
+from clgan_tf.common.errors import ConfigError, DataError
+from clgan_tf.data import idx, sources
 from clgan_tf.data import published as published_module
-from clgan_tf.errors import ConfigError, DataError
 from tests import packets as p
 
 IMAGES = struct.pack(">IIII", 0x803, 2, 28, 28) + bytes(range(256)) * 6 + bytes(32)
@@ -65,11 +66,14 @@ def test_both_published_layouts(published, name, representation, count, test_cou
     assert len(set(examples.sessions)) == count
 
 
-published_read = published_module.read
+def published_read(name, root, representation):
+    found = published_module.sources_below(root, name, representation)
+    examples, is_test, _ = sources.read(found.sources, representation, "session", SessionRules(), strict=False)
+    return examples, is_test, found.class_names
 
 
-def test_the_flags_know_every_published_data_set_and_no_other():
-    assert config.PUBLISHED == published_module.NAMES
+def test_the_settings_know_every_published_data_set_and_no_other():
+    assert set(settings.PUBLISHED) == {name for name, _ in published_module.LAYOUTS}
 
 
 def test_masked_needs_captures(tmp_path):

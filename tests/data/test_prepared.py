@@ -8,29 +8,31 @@ import pytest
 import tensorflow as tf
 
 from clgan_tf import capture
+from clgan_tf.common.errors import ConfigError, DataError
 from clgan_tf.data import pipeline, tfrecord
-from clgan_tf.data.dataset import open_dataset
-from clgan_tf.data.examples import UNLABELLED, fingerprint
-from clgan_tf.data.prepare import prepare, table
-from clgan_tf.data.splits import choose_labelled
-from clgan_tf.errors import ConfigError, DataError
+from clgan_tf.data.dataset import fingerprint, open_dataset
+from clgan_tf.data.examples import UNLABELLED
+from clgan_tf.data.few_labels import few_labels
+from clgan_tf.data.prepare import prepare
+from clgan_tf.reporting.prepared import prepared_table
 from tests import packets as p
-from tests.conftest import prepare_config
+from tests.conftest import prepare_settings
 
 
 def test_what_is_written_is_what_the_captures_hold(demo_corpus, prepared):
     dataset = open_dataset(prepared.directory)
     splits = {name: dataset.read(name) for name in ("train", "validation", "test", "unlabelled")}
-    assert fingerprint(splits) == dataset.description.fingerprint
-    assert {name: len(examples) for name, examples in splits.items()} == dataset.description.sizes
-    assert dataset.description.proof == {"shared_images": 0, "shared_sessions": 0}
+    assert fingerprint(splits) == dataset.facts.fingerprint
+    assert {name: len(examples) for name, examples in splits.items()} == dataset.facts.sizes
+    assert (dataset.facts.shared_images, dataset.facts.shared_sessions) == (0, 0)
+    assert dataset.facts == prepared.facts
     train = splits["train"]
     row = int(np.flatnonzero(train.captures == "VoIP/2.pcap")[0])
     sessions = capture.load(demo_corpus / "VoIP/2.pcap")
     original = int(np.flatnonzero(sessions.identifiers() == train.sessions[row])[0])
     np.testing.assert_array_equal(train.images[row, :, :, 0], sessions.images[original])
     assert train.num_bytes[row] == sessions.num_bytes[original]
-    assert dataset.description.class_names[train.labels[row]] == "VoIP"
+    assert dataset.facts.class_names[train.labels[row]] == "VoIP"
     assert set(splits["unlabelled"].labels) == {UNLABELLED}
 
 
@@ -43,20 +45,20 @@ def test_the_schema_of_a_record(prepared):
 
 
 def test_the_table_adds_up(prepared):
-    rows = prepared.description.captures
-    assert sum(row["kept"] for row in rows) == sum(prepared.description.sizes.values())
+    rows = prepared.captures
+    assert sum(row.kept for row in rows) == sum(prepared.facts.sizes.values())
     for row in rows:
-        assert row["sessions"] == row["kept"] + row["duplicates"] + row["conflicts"]
-    text = table(prepared)
+        assert row.sessions == row.kept + row.duplicates + row.conflicts
+    text = prepared_table(prepared)
     assert "Vpn_Email/3.pcap" in text
     assert "shared between them: 0 images, 0 sessions" in text
 
 
 def test_preparing_twice_gives_the_same_fingerprint(demo_corpus, prepared, tmp_path):
-    again = prepare(prepare_config(demo_corpus, tmp_path / "again"))
-    assert again.description.fingerprint == prepared.description.fingerprint
-    other = prepare(prepare_config(demo_corpus, tmp_path / "other", seed=1))
-    assert other.description.fingerprint != prepared.description.fingerprint
+    again = prepare(prepare_settings(demo_corpus, tmp_path / "again"))
+    assert again.facts.fingerprint == prepared.facts.fingerprint
+    other = prepare(prepare_settings(demo_corpus, tmp_path / "other", split_seed=1))
+    assert other.facts.fingerprint != prepared.facts.fingerprint
 
 
 def udp_capture(folder, name: str, payloads: list[bytes], ports: int = 1000):
@@ -69,10 +71,10 @@ def test_duplicates_and_conflicts_are_counted_by_capture(tmp_path):
     udp_capture(source, "a/1.pcap", [bytes([n]) for n in range(1, 21)] + [b"same", b"same"])
     udp_capture(source, "b/1.pcap", [bytes([n, n]) for n in range(1, 21)] + [b"\x01"], ports=3000)
     udp_capture(source, "unlabelled/1.pcap", [b"\x02", b"new"], ports=5000)
-    dataset = prepare(prepare_config(source, tmp_path / "data", representation="l7"))
-    found = {row["capture"]: (row["duplicates"], row["conflicts"], row["kept"]) for row in dataset.description.captures}
+    dataset = prepare(prepare_settings(source, tmp_path / "data", representation="l7"))
+    found = {row.capture: (row.duplicates, row.conflicts, row.kept) for row in dataset.captures}
     assert found == {"a/1.pcap": (1, 1, 20), "b/1.pcap": (0, 1, 20), "unlabelled/1.pcap": (1, 0, 1)}
-    assert dataset.description.sizes["unlabelled"] == 1
+    assert dataset.facts.sizes["unlabelled"] == 1
 
 
 @pytest.mark.parametrize(
@@ -91,7 +93,7 @@ def test_a_folder_that_cannot_be_used_is_one_sentence_and_nothing_is_written(tmp
         else:
             udp_capture(tmp_path / "source", name, [bytes([number, n]) for n in range(count)])
     with pytest.raises(DataError) as error:
-        prepare(prepare_config(tmp_path / "source", tmp_path / "data", representation="l7"))
+        prepare(prepare_settings(tmp_path / "source", tmp_path / "data", representation="l7"))
     assert words in str(error.value)
     assert not (tmp_path / "data").exists()
     assert not list(tmp_path.glob(".*partial*"))
@@ -101,11 +103,11 @@ def test_an_existing_data_set_is_replaced_only_with_overwrite_and_only_if_ours(d
     target = tmp_path / "data"
     shutil.copytree(prepared.directory, target)
     with pytest.raises(ConfigError, match="--overwrite"):
-        prepare(prepare_config(demo_corpus, target))
-    assert prepare(prepare_config(demo_corpus, target, overwrite=True)).description == prepared.description
+        prepare(prepare_settings(demo_corpus, target))
+    assert prepare(prepare_settings(demo_corpus, target, overwrite=True)).facts == prepared.facts
     (target / "dataset.json").write_text('{"mine": 1}')
     with pytest.raises(ConfigError, match="did not make it"):
-        prepare(prepare_config(demo_corpus, target, overwrite=True))
+        prepare(prepare_settings(demo_corpus, target, overwrite=True))
     assert list(target.iterdir())
 
 
@@ -145,53 +147,61 @@ def test_a_damaged_shard_names_its_file_and_the_remedy(prepared, tmp_path, damag
     assert "\n" not in str(error.value)
 
 
+SPLITS = ("train", "validation", "test", "unlabelled")
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {"format": "other"},
         {"shards": {}},
-        {"shards": {name: ["../../etc/passwd"] for name in ("train", "validation", "test", "unlabelled")}},
-        {"unknown": 1},
+        {"shards": {name: ["../../etc/passwd"] for name in SPLITS}},
         {"shards": [5]},
-        {"class_names": 7},
-        {"split": {}},
-        {"sizes": dict.fromkeys(("train", "validation", "test", "unlabelled"), "28")},
-        {"shards": {name: [".."] for name in ("train", "validation", "test", "unlabelled")}},
+        {"shards": {name: [".."] for name in SPLITS}},
+        {"facts": {"class_names": 7}},
+        {"facts": {"class_names": ["only"]}},
+        {"facts": {"split": {}}},
+        {"facts": {"split": {"rule": "by mood", "seed": 0, "test_fraction": 0.2, "validation_fraction": 0.1}}},
+        {"facts": {"sizes": dict.fromkeys(SPLITS, "28")}},
+        {"facts": {"sizes": {"train": 1}}},
+        {"facts": {"sizes": dict.fromkeys(SPLITS, -1)}},
+        {"facts": {"rules": {"tunnels": "sideways"}}},
+        {"facts": {"rules": {"idle_timeout": "long"}}},
+        {"facts": {"fingerprint": 5}},
+        {"captures": [{"capture": "c"}]},
     ],
 )
 def test_a_description_that_is_not_ours(prepared, tmp_path, change):
     dataset = damaged(prepared, tmp_path)
     path = dataset.directory / "dataset.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
-    with pytest.raises(DataError, match=r"dataset\.json"):
+    values = json.loads(path.read_text())
+    if "facts" in change:
+        change = {"facts": {**values["facts"], **change["facts"]}}
+    path.write_text(json.dumps({**values, **change}))
+    with pytest.raises(DataError, match=r"dataset\.json: not what clgan_tf writes there .* run --mode=prepare again"):
         open_dataset(dataset.directory)
 
 
-def labelled_of(dataset, budget=48):
-    train = dataset.read("train")
-    chosen = choose_labelled(train.sessions, train.labels, budget, "total", 0, dataset.description.class_names)
-    return train, train[chosen]
-
-
 def test_streams_have_static_shapes_and_the_unlabelled_one_never_shows_a_labelled_or_test_session(prepared):
-    train, labelled = labelled_of(prepared)
-    batches, steps = pipeline.adversarial(prepared, labelled, 16, seed=0)
+    few = few_labels(prepared, 72, "total", 0, 0)
+    batches, steps = pipeline.adversarial(few, 16, seed=0)
     shapes = {name: tuple(spec.shape) for name, spec in batches.element_spec.items()}
     assert shapes == {"labelled": (16, 28, 28, 1), "labels": (16,), "unlabelled": (16, 28, 28, 1)}
-    assert steps == (len(train) - len(labelled) + prepared.description.sizes["unlabelled"]) // 16
-    pool = {image.tobytes() for image in pipeline.unlabelled(prepared, labelled.sessions).as_numpy_iterator()}
-    unlabelled = prepared.read("unlabelled")
-    shown = {image.tobytes() for image in labelled.images}
+    train, unlabelled = prepared.read("train"), prepared.read("unlabelled")
+    assert steps == (len(train) - 72 + len(unlabelled)) // 16
+    pool = {image.tobytes() for image in pipeline.images(few.unlabelled).as_numpy_iterator()}
+    shown = {image.tobytes() for image in few.whole_budget.images}
+    assert len(shown) == 72
     assert pool == {image.tobytes() for image in [*train.images, *unlabelled.images]} - shown
     for split in ("test", "validation"):
         assert not pool & {image.tobytes() for image in prepared.read(split).images}
 
 
 def test_batches_are_a_function_of_the_seed_and_resume_where_they_stopped(prepared):
-    _, labelled = labelled_of(prepared)
+    few = few_labels(prepared, 72, "total", 0, 0)
 
     def take(seed: int, skip: int, count: int) -> list[bytes]:
-        batches, _ = pipeline.adversarial(prepared, labelled, 16, seed, skip_steps=skip)
+        batches, _ = pipeline.adversarial(few, 16, seed, skip_steps=skip)
         return [
             b"".join(batch[name].tobytes() for name in sorted(batch))
             for batch in batches.take(count).as_numpy_iterator()
@@ -204,9 +214,9 @@ def test_batches_are_a_function_of_the_seed_and_resume_where_they_stopped(prepar
 
 
 def test_labels_stay_with_their_images(prepared):
-    _, labelled = labelled_of(prepared)
-    known = {image.tobytes(): label for image, label in zip(labelled.images, labelled.labels, strict=True)}
-    batches, _ = pipeline.adversarial(prepared, labelled, 16, seed=0)
+    few = few_labels(prepared, 72, "total", 0, 0)
+    known = {image.tobytes(): label for image, label in zip(few.labelled.images, few.labelled.labels, strict=True)}
+    batches, _ = pipeline.adversarial(few, 16, seed=0)
     for batch in batches.take(5).as_numpy_iterator():
         assert all(
             known[image.tobytes()] == label for image, label in zip(batch["labelled"], batch["labels"], strict=True)
@@ -217,6 +227,6 @@ def test_no_unlabelled_session_left_is_an_error_not_an_endless_wait(tmp_path):
     source = tmp_path / "source"
     for number, name in enumerate("ab"):
         udp_capture(source, f"{name}/1.pcap", [bytes([number, n]) for n in range(20)], ports=1000 * (number + 1))
-    dataset = prepare(prepare_config(source, tmp_path / "data", representation="l7"))
+    dataset = prepare(prepare_settings(source, tmp_path / "data", representation="l7"))
     with pytest.raises(DataError, match="no training session is left without its label"):
-        pipeline.adversarial(dataset, dataset.read("train"), 4, seed=0)
+        pipeline.adversarial(few_labels(dataset, 1.0, "fraction", 0, 0), 4, seed=0)

@@ -6,20 +6,26 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import apache_beam as beam
 import clgan_tf_datasets
-import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 from clgan_tf_datasets import published_files, session_builder, session_pipeline
-from clgan_tf_datasets.session_pipeline import Record
 
-from clgan_tf.data import pipeline
-from clgan_tf.data.registered import open_any
-from clgan_tf.errors import ConfigError, DataError
+from clgan_tf.common import typed_json
+from clgan_tf.common.errors import ConfigError, DataError
+from clgan_tf.data import pipeline, recipe, sources
+from clgan_tf.data import published as published_data
+from clgan_tf.data.dataset import Dataset
+from clgan_tf.data.few_labels import few_labels
+from clgan_tf.data.prepare import prepare
+from clgan_tf.data.registered import Certificate, open_any
 from clgan_tf.main import main
+from clgan_tf.settings import PrepareSettings
 from tests import packets as p
 
 ROOT = Path(__file__).parents[2]
@@ -62,49 +68,120 @@ def test_any_number_of_workers_writes_the_same_bytes(built, tmp_path, workers):
     assert files_of(other) == files_of(built)
 
 
+def certificate_of(builder) -> Certificate:
+    return typed_json.convert(builder.info.metadata["certificate"], Certificate)
+
+
 def test_the_certificate_is_true(built):
-    certificate = built.info.metadata["certificate"]
+    certificate = certificate_of(built)
+    facts = certificate.facts
     splits = {name: list(tfds.as_numpy(built.as_dataset(split=name))) for name in built.info.splits}
     images, sessions = [], []
     for name, examples in splits.items():
         labels = [example["label"] for example in examples]
-        names = [certificate["class_names"][label] if label >= 0 else "unlabelled" for label in labels]
-        assert {name: names.count(name) for name in set(names)} == certificate["after"][name]
+        names = [facts.class_names[label] if label >= 0 else "unlabelled" for label in labels]
+        assert {name: names.count(name) for name in set(names)} == facts.class_sizes[name]
+        assert facts.sizes[name] == len(examples)
         images.append({example["image"].tobytes() for example in examples})
         sessions.append({example["session"] for example in examples})
         assert examples[0]["image"].shape == (28, 28, 1)
-    assert not set.intersection(*images)
-    assert not set.intersection(*sessions)
     assert sum(map(len, images)) == len(set.union(*images)) == sum(map(len, splits.values()))
-    assert certificate["shared_images"] == certificate["shared_sessions"] == 0
-    assert certificate["representation_version"] == 1
-    assert [report["packets"] for report in certificate["captures"]] == [16] * 7
+    assert sum(map(len, sessions)) == len(set.union(*sessions))
+    assert facts.shared_images == facts.shared_sessions == 0
+    assert [row.packets for row in certificate.captures] == [16] * 7
+    digests = (
+        recipe.digest(name, one["session"].decode(), int(one["label"]), one["image"].tobytes())
+        for name, examples in splits.items()
+        for one in examples
+    )
+    assert recipe.fingerprint(digests) == facts.fingerprint
 
 
-def test_duplicates_and_conflicts_are_removed_and_counted(tmp_path):
+def both_ways(name: str, source: Path, folder: Path, monkeypatch, **changes) -> tuple[Dataset, Dataset]:
+    """The same source through the TFDS builder and through prepare."""
+    build(name, folder / "tfds", source)
+    monkeypatch.setenv("TFDS_DATA_DIR", str(folder / "tfds"))
+    settings = PrepareSettings(source=source, dataset=folder / "prepared", **changes)
+    return open_any(Path(name)), prepare(settings)
+
+
+def assert_same(ours: Dataset, theirs: Dataset, published: bool = False) -> None:
+    assert ours.facts.fingerprint == theirs.facts.fingerprint
+    assert ours.captures == theirs.captures
+    sizes = {split: ours.facts.sizes[split] for split in theirs.facts.sizes}
+    assert replace(ours.facts, source_kind="", sizes=sizes) == replace(theirs.facts, source_kind="")
+    for split in theirs.facts.sizes:
+        one, other = (
+            sorted(zip(half.sessions, half.labels.tolist(), map(bytes, half.images), half.captures, strict=True))
+            for half in (ours.read(split), theirs.read(split))
+        )
+        assert one == other
+
+
+def test_prepare_and_the_builder_make_the_same_data_set_of_demo_captures(demo_corpus, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert_same(*both_ways("labelled_captures/session_masked", demo_corpus, tmp_path, monkeypatch))
+
+
+@pytest.mark.parametrize("unit", ["session", "flow"])
+def test_and_of_a_folder_with_conflicts_duplicates_and_flows(tmp_path, monkeypatch, unit):
+    monkeypatch.chdir(tmp_path)
+    write_conflicts(tmp_path / "captures")
+    there = p.ipv4(p.udp(b"there", 1000), p.CLIENT, p.SERVER)
+    back = p.ipv4(p.udp(b"back", 53, 1000), p.SERVER, p.CLIENT)
+    p.write(tmp_path / "captures/a/3.pcap", p.pcap([there], 101))
+    p.write(tmp_path / "captures/unlabelled/2.pcap", p.pcap([there, back], 101))
+    p.write(tmp_path / "captures/b/2.pcap", p.pcap([p.ipv4(p.udp(b"there", 1001), p.CLIENT, p.SERVER), back], 101))
+    changes = {"representation": "l7", "unit": unit}
+    ours, theirs = both_ways(f"labelled_captures/{unit}_l7", tmp_path / "captures", tmp_path, monkeypatch, **changes)
+    assert_same(ours, theirs)
+    assert sum(row.conflicts for row in theirs.captures) > 2
+    assert sum(row.duplicates for row in theirs.captures) > 2
+
+
+def test_and_by_capture(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    changes = {"representation": "l7", "split_by": "capture"}
+    assert_same(*both_ways("labelled_captures/session_l7_by_capture", DUMMY, tmp_path, monkeypatch, **changes))
+
+
+@pytest.mark.parametrize("name", ["iscx_vpn_nonvpn_2016", "ustc_tfc2016"])
+def test_and_of_the_published_images(published, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    changes = {"source_kind": name, "representation": "l7"}
+    ours, theirs = both_ways(f"{name}/session_l7", published / name, tmp_path, monkeypatch, **changes)
+    assert_same(ours, theirs)
+    assert ours.facts.sizes["test"] == {"iscx_vpn_nonvpn_2016": 3224, "ustc_tfc2016": 2586}[name]
+
+
+def write_conflicts(folder: Path) -> None:
     def capture(path, payloads):
         frames = [p.ipv4(p.udp(payload, 1000 + n)) for n, payload in enumerate(payloads)]
-        start = 1000 * (1 + len(list(tmp_path.rglob("*.pcap"))))  # no session is in two captures
-        p.write(tmp_path / "captures" / path, p.pcap(frames, 101, start=start))
+        start = 1000 * (1 + len(list(folder.rglob("*.pcap"))))  # no session is in two captures
+        p.write(folder / path, p.pcap(frames, 101, start=start))
 
     own = {name: [f"{name}{n}".encode() for n in range(60)] for name in ("a", "b")}
     capture("a/1.pcap", [*own["a"], b"twice", b"both"])
     capture("a/2.pcap", [b"twice", b"labelled"])
     capture("b/1.pcap", [*own["b"], b"both"])
     capture("unlabelled/1.pcap", [b"labelled", b"new"])
+
+
+def by_class(certificate: Certificate, column: str) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for row in certificate.captures:
+        counts[row.class_name] += getattr(row, column)
+    return dict(counts)
+
+
+def test_duplicates_and_conflicts_are_removed_and_counted(tmp_path):
+    write_conflicts(tmp_path / "captures")
     builder = build("labelled_captures/session_l7", tmp_path / "tfds", tmp_path / "captures")
-    certificate = builder.info.metadata["certificate"]
-    assert certificate["before"] == {"a": 64, "b": 61, "unlabelled": 2}
-    assert certificate["duplicates"] == {"a": 1, "unlabelled": 1}
-    assert certificate["conflicts"] == {"a": 1, "b": 1}
-    assert sum(sum(sizes.values()) for sizes in certificate["after"].values()) == 60 + 60 + 2 + 1
-
-
-def test_the_preferred_record_does_not_depend_on_order():
-    records = [Record(b"x", label, "c", f"s{n}", 1) for n, label in enumerate([-1, 3, 3, -1])]
-    for order in (records, records[::-1]):
-        kept = [one for one in session_pipeline._one(order, lambda record: record.image) if isinstance(one, Record)]
-        assert kept == [records[1]]
+    certificate = certificate_of(builder)
+    assert by_class(certificate, "sessions") == {"a": 64, "b": 61, "unlabelled": 2}
+    assert by_class(certificate, "duplicates") == {"a": 1, "b": 0, "unlabelled": 1}
+    assert by_class(certificate, "conflicts") == {"a": 1, "b": 1, "unlabelled": 0}
+    assert sum(certificate.facts.sizes.values()) == 60 + 60 + 2 + 1
 
 
 def test_by_capture_no_capture_is_in_two_splits_and_small_classes_are_named(tmp_path):
@@ -112,9 +189,9 @@ def test_by_capture_no_capture_is_in_two_splits_and_small_classes_are_named(tmp_
     (tmp_path / "captures/Small").mkdir()
     shutil.copy(DUMMY / "Chat/1.pcap", tmp_path / "captures/Small/1.pcap")
     builder = build("labelled_captures/session_masked_by_capture", tmp_path / "tfds", tmp_path / "captures")
-    certificate = builder.info.metadata["certificate"]
-    assert certificate["not_served"] == ["Small"]
-    assert builder.info.features["label"].names == certificate["class_names"] == ["Chat", "Video"]
+    facts = certificate_of(builder).facts
+    assert facts.split.not_served == ["Small"]
+    assert builder.info.features["label"].names == facts.class_names == ["Chat", "Video"]
     captures = [
         {example["capture"] for example in tfds.as_numpy(builder.as_dataset(split=split))}
         for split in ("train", "validation", "test")
@@ -132,10 +209,10 @@ def test_a_session_that_two_captures_hold_stays_as_one_of_them_has_it(tmp_path):
     p.write(tmp_path / "captures/b/1.pcap", p.pcap(own[1], 101, start=5000))
     p.write(tmp_path / "captures/unlabelled/1.pcap", p.pcap([there, back, p.ipv4(p.udp(b"new", 3000))], 101))
     builder = build("labelled_captures/flow_l7", tmp_path / "tfds", tmp_path / "captures")
-    certificate = builder.info.metadata["certificate"]
-    assert certificate["before"] == {"a": 61, "b": 60, "unlabelled": 3}
-    assert certificate["duplicates"] == {"unlabelled": 2}
-    assert certificate["after"]["unlabelled"] == {"unlabelled": 1}
+    certificate = certificate_of(builder)
+    assert by_class(certificate, "sessions") == {"a": 61, "b": 60, "unlabelled": 3}
+    assert by_class(certificate, "duplicates") == {"a": 0, "b": 0, "unlabelled": 2}
+    assert certificate.facts.class_sizes["unlabelled"] == {"unlabelled": 1}
 
 
 def test_a_cap_leaves_unlabelled_sessions_alone(tmp_path):
@@ -145,7 +222,7 @@ def test_a_cap_leaves_unlabelled_sessions_alone(tmp_path):
     config = session_builder.SessionConfig(name="capped", representation="l7", cap_per_class=30)
     builder = tfds.builder("labelled_captures", config=config, data_dir=tmp_path / "tfds")
     builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=tmp_path / "captures"))
-    after = builder.info.metadata["certificate"]["after"]
+    after = certificate_of(builder).facts.class_sizes
     assert after["unlabelled"] == {"unlabelled": 60}
     assert sum(sizes.get("a", 0) for sizes in after.values()) == 30
 
@@ -175,7 +252,7 @@ def test_a_cap_is_a_uniform_sample(tmp_path):
     config = session_builder.SessionConfig(name="capped", representation="l7", cap_per_class=40)
     builder = tfds.builder("labelled_captures", config=config, data_dir=tmp_path)
     builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=DUMMY))
-    after = builder.info.metadata["certificate"]["after"]
+    after = certificate_of(builder).facts.class_sizes
     totals = {name: sum(after[split][name] for split in ("train", "validation", "test")) for name in ("Chat", "Video")}
     assert totals == {"Chat": 40, "Video": 40}
     captures = {example["capture"] for example in tfds.as_numpy(builder.as_dataset(split="train"))}
@@ -189,8 +266,8 @@ def test_the_trainer_reads_what_tfds_built(built, monkeypatch, capsys):
     train = dataset.read("train")
     expected = {example["image"].tobytes() for example in tfds.as_numpy(built.as_dataset(split="train"))}
     assert {image.tobytes() for image in train.images} == expected
-    assert dataset.description.class_names == ["Chat", "Video"]
-    stream, _ = pipeline.adversarial(dataset, train[np.arange(10)], 8, 0)
+    assert dataset.facts.class_names == ["Chat", "Video"]
+    stream, _ = pipeline.adversarial(few_labels(dataset, 10, "total", 0, 0), 8, 0)
     assert next(iter(stream))["unlabelled"].shape == (8, 28, 28, 1)
     assert main(["--mode=audit", "--dataset=labelled_captures/session_masked", f"--output={os.devnull}.json"]) in (0, 1)
     assert "| TTL |" in capsys.readouterr().out
@@ -303,9 +380,8 @@ def test_published_splits_are_the_published_images(published, tmp_path):
     sizes = {name: split.num_examples for name, split in builder.info.splits.items()}
     assert sizes["published_test"] == 13325
     assert sizes["train"] + sizes["validation"] + sizes["test"] == 12922
-    from clgan_tf.data import published as published_data
-
-    examples, _, _ = published_data.read("ustc_tfc2016", published / "ustc_tfc2016", "l7")
+    found = published_data.sources_below(published / "ustc_tfc2016", "ustc_tfc2016", "l7")
+    examples = sources.read_published(found.sources[0])
     built = [
         (example["image"].tobytes(), int(example["label"]))
         for example in tfds.as_numpy(builder.as_dataset(split="published_test"))
@@ -320,4 +396,6 @@ def test_every_listed_file_is_the_one_at_hand(published):
 
 
 def test_metadata_is_json(built):
-    assert json.loads((Path(built.data_path) / "metadata.json").read_text())["certificate"]["unit"] == "session"
+    assert (
+        json.loads((Path(built.data_path) / "metadata.json").read_text())["certificate"]["facts"]["unit"] == "session"
+    )

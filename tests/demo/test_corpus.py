@@ -8,8 +8,8 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from clgan_tf import capture, demo
+from clgan_tf.common.errors import ConfigError
 from clgan_tf.demo import applications, corpus, tls
-from clgan_tf.errors import ConfigError
 from clgan_tf.models.on_bytes import OnBytes
 
 

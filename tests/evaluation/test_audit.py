@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from clgan_tf import capture
+from clgan_tf.capture import REPRESENTATIONS
+from clgan_tf.capture.representation import FieldGroup
+from clgan_tf.common.errors import DataError
 from clgan_tf.data.examples import Examples
-from clgan_tf.errors import DataError
 from clgan_tf.evaluation import audit
 from clgan_tf.main import main
 from tests import packets as p
@@ -33,16 +35,19 @@ def paths(tmp_path_factory):
     return found
 
 
+CONTENT = {group for group in FieldGroup if group.is_content}
+
+
 def by_group(paths, representation):
     sessions = capture.load(paths, representation)
-    found = audit.audit(examples_of(sessions, sessions.capture), representation)
+    found = audit.audit(examples_of(sessions, sessions.capture), REPRESENTATIONS[representation])
     assert [one.accuracy for one in found] == sorted((one.accuracy for one in found), reverse=True)
     return {one.group: one for one in found}
 
 
 def test_it_finds_what_tells_the_classes_apart_and_nothing_else(paths):
     found = by_group(paths, "all_layers")
-    assert set(found) == set(audit.GROUPS)
+    assert set(found) == set(FieldGroup)
     for group in ("capture time", "IP", "ports"):
         assert found[group].accuracy > 0.98
         assert found[group].is_shortcut
@@ -54,8 +59,8 @@ def test_it_finds_what_tells_the_classes_apart_and_nothing_else(paths):
 
 def test_masked_and_l7_have_none_of_it(paths):
     masked, l7 = by_group(paths, "masked"), by_group(paths, "l7")
-    assert set(masked) == {"TTL", *audit.CONTENT}
-    assert set(l7) == set(audit.CONTENT)
+    assert set(masked) == {"TTL", *CONTENT}
+    assert set(l7) == set(CONTENT)
     assert not any(one.is_shortcut for one in (*masked.values(), *l7.values()))
 
 
@@ -65,7 +70,7 @@ def test_fields_are_read_where_they_lie(tmp_path, version):
     segment = p.tcp(b"\x16\x03\x01payload", 1234, 443, seq=7, ack=9, opts=options, off=6)
     packet = p.ipv4(segment, ttl=61, id=77) if version == 4 else p.ipv6(segment)
     sessions = capture.load(p.write(tmp_path / "a.pcap", p.pcap([p.ethernet(packet)], 1, start=123)), "all_layers")
-    groups = audit.field_groups(examples_of(sessions, np.zeros(1, np.int64)), "all_layers")
+    groups = audit.field_groups(examples_of(sessions, np.zeros(1, np.int64)), REPRESENTATIONS["all_layers"])
     assert groups["capture time"].tolist() == [[123, 5]]
     assert groups["link type"].tolist() == [[1]]
     assert groups["ports"].tolist() == [[1234, 443]]
@@ -91,7 +96,7 @@ def test_too_small_a_class_is_told():
     images, labels = np.zeros((7, 28, 28, 1), np.uint8), np.array([0] * 5 + [1] * 2)
     names = np.array([str(row) for row in range(7)], dtype=object)
     with pytest.raises(DataError, match="needs 5 sessions of every class"):
-        audit.audit(Examples(images, labels, names, names, np.ones(7, np.int64)), "l7")
+        audit.audit(Examples(images, labels, names, names, np.ones(7, np.int64)), REPRESENTATIONS["l7"])
 
 
 def test_the_mode_prints_a_table_and_writes_json_and_picture(prepared, tmp_path, capsys):
@@ -102,8 +107,8 @@ def test_the_mode_prints_a_table_and_writes_json_and_picture(prepared, tmp_path,
     assert "| ports | not in this representation" in printed
     assert "capture time | not in this representation" in printed
     values = json.loads(output.read_text())
-    assert values["data"]["fingerprint"] == prepared.description.fingerprint
-    assert {row["group"] for row in values["groups"]} <= set(audit.GROUPS)
+    assert values["data"]["fingerprint"] == prepared.facts.fingerprint
+    assert {row["group"] for row in values["groups"]} <= set(FieldGroup)
     assert output.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -112,6 +117,6 @@ def test_on_published_all_layers_the_time_stamp_alone_is_nearly_enough(published
     from clgan_tf.data import published as published_data
 
     examples, _, _ = published_data.read(name, published / name, "all_layers")
-    found = {one.group: one for one in audit.audit(examples, "all_layers")}
+    found = {one.group: one for one in audit.audit(examples, REPRESENTATIONS["all_layers"])}
     assert found["capture time"].accuracy > (0.95 if name.startswith("iscx") else 0.9)
     assert found["capture time"].is_shortcut

@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from clgan_tf.capture.sources import zstd
+from clgan_tf.capture.compression import zstd
 from tests import packets as p
 
 UDP = p.ipv4(p.udp(b"payload"))

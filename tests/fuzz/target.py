@@ -4,9 +4,9 @@ import itertools
 from pathlib import Path
 
 from clgan_tf import capture
-from clgan_tf.capture import REPRESENTATIONS, SessionRules, readers, session_table
+from clgan_tf.capture import REPRESENTATIONS, SessionRules, session_table, window
 from clgan_tf.capture.reasons import REASONS
-from clgan_tf.errors import CaptureError
+from clgan_tf.common.errors import CaptureError
 
 WAYS = list(itertools.product(REPRESENTATIONS, capture.UNITS, ("outer", "inner"), (False, True)))
 
@@ -20,7 +20,7 @@ def run(data: bytes, scratch: Path) -> None:
     if not data:
         return
     representation, unit, tunnels, ends = WAYS[data[0] % len(WAYS)]
-    readers.CHUNK_BYTES = 64 if data[0] > 127 else 4096  # so that small inputs meet many boundaries
+    window.CHUNK_BYTES = 64 if data[0] > 127 else 4096  # so that small inputs meet many boundaries
     session_table.INTERVAL = 3
     scratch.write_bytes(data[1:])
     rules = SessionRules(tunnels, idle_timeout=1.5 * ends, active_timeout=60.0 * ends, tcp_close=ends)

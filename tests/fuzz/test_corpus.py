@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from clgan_tf.capture import readers, session_table
+from clgan_tf.capture import session_table, window
 from tests.fuzz import target
 
 CORPUS = sorted((Path(__file__).parent / "corpus").iterdir())
@@ -13,7 +13,7 @@ CORPUS = sorted((Path(__file__).parent / "corpus").iterdir())
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.name)
 def test_no_input_does_more_than_raise_our_own_error(tmp_path, monkeypatch, path):
-    for module, name in ((readers, "CHUNK_BYTES"), (session_table, "INTERVAL")):
+    for module, name in ((window, "CHUNK_BYTES"), (session_table, "INTERVAL")):
         monkeypatch.setattr(module, name, getattr(module, name))  # puts back what the target sets
     data, rng = path.read_bytes(), random.Random(path.name)
     target.run(data, tmp_path / "a")

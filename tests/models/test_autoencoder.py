@@ -4,7 +4,6 @@ import pytest
 import tensorflow as tf
 
 from clgan_tf import models
-from clgan_tf.models.on_bytes import BUILDERS, OnBytes
 
 
 def rows(count: int, seed: int = 0) -> dict[str, tf.Tensor]:
@@ -33,13 +32,13 @@ def test_labels_reach_the_encoder_alone_and_reconstruction_reaches_both(model):
     data = rows(8)
     pixels = tf.cast(data["unlabelled"], tf.float32) / 127.5 - 1
     with tf.GradientTape(persistent=True) as tape:
-        outputs = model.discriminator(pixels)
+        outputs = model.network(pixels)
         classification = tf.reduce_sum(outputs["logits"])
-        reconstruction = tf.reduce_mean(tf.abs(model.generator(outputs["code"]) - pixels))
-    assert all(g is None for g in tape.gradient(classification, model.generator.trainable_variables))
-    assert all(g is not None for g in tape.gradient(reconstruction, model.generator.trainable_variables))
-    encoder = [v for v in model.discriminator.trainable_variables if "encoder" in v.path]
-    head = [v for v in model.discriminator.trainable_variables if "encoder" not in v.path]
+        reconstruction = tf.reduce_mean(tf.abs(model.partner(outputs["code"]) - pixels))
+    assert all(g is None for g in tape.gradient(classification, model.partner.trainable_variables))
+    assert all(g is not None for g in tape.gradient(reconstruction, model.partner.trainable_variables))
+    encoder = [v for v in model.network.trainable_variables if "encoder" in v.path]
+    head = [v for v in model.network.trainable_variables if "encoder" not in v.path]
     assert len(encoder) == 6
     assert all(g is not None for g in tape.gradient(reconstruction, encoder))
     assert all(g is None for g in tape.gradient(reconstruction, head))
@@ -54,11 +53,11 @@ def test_it_learns_to_reconstruct_the_unlabelled(model):
     assert shown.dtype == tf.uint8
 
 
-@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("name", models.ON_BYTES)
 def test_classifiers_on_bytes_learn_the_byte_that_matters(name):
     train, test = rows(60), rows(40, seed=1)
-    known = OnBytes(name, 0).fit(train["labelled"].numpy(), train["labels"].numpy())
+    known = models.build_on_bytes(name, 0).fit(train["labelled"].numpy(), train["labels"].numpy())
     predicted = known.predict(test["labelled"].numpy())
     assert (predicted == test["labels"].numpy()).mean() > 0.9
-    again = OnBytes(name, 0).fit(train["labelled"].numpy(), train["labels"].numpy())
+    again = models.build_on_bytes(name, 0).fit(train["labelled"].numpy(), train["labels"].numpy())
     assert np.array_equal(again.predict(test["labelled"].numpy()), predicted)

@@ -3,17 +3,19 @@
 import numpy as np
 import pytest
 
-from clgan_tf import config, models
-from clgan_tf.models import on_bytes
+from clgan_tf import models, serving
+from clgan_tf.main import main
+from clgan_tf.models import registry
 from clgan_tf.models.autoencoder import build_decoder, build_encoder
+from clgan_tf.models.bytesgan import build_bytesgan_discriminator, build_bytesgan_generator
 from clgan_tf.models.cnn_lstm import build_cnn_lstm
-from clgan_tf.models.convolutional_gans import (
-    build_bytesgan_discriminator,
-    build_bytesgan_generator,
+from clgan_tf.models.dcgan import (
     build_dcgan_discriminator,
 )
 from clgan_tf.models.discriminator import build_cross_attention_discriminator, build_discriminator
 from clgan_tf.models.generator import build_generator
+from clgan_tf.models.two_networks import TwoNetworks
+from tests.conftest import train_flags
 
 GENERATOR = {  # layer: output shape, parameters
     "project": ((2048,), 100 * 2048 + 2048),
@@ -126,17 +128,44 @@ def test_the_generators_range_and_input():
     assert images.max() <= 1
 
 
-def test_every_registered_name_builds_and_no_other():
-    assert models.NAMES == config.NETWORKS
-    assert tuple(on_bytes.BUILDERS) == config.ON_BYTES
-    for name in models.NAMES:
-        model = models.build(name, num_classes=5)
-        network = model if name in models.SUPERVISED else model.discriminator
-        assert network.output["logits"].shape == (None, 5)
-        assert network.output["logits"].dtype == "float32"
+@pytest.mark.parametrize("name", models.NETWORKS)
+def test_every_network_maps_bytes_to_logits(name):
+    model = models.build(name, num_classes=5)
+    images = np.random.default_rng(0).integers(0, 256, (3, 28, 28, 1), np.uint8)
+    logits = model.predict(images, verbose=0)
+    assert logits.shape == (3, 5)
+    assert logits.dtype == np.float32
+    assert {"dropout", "seed"} <= models.takes(name)
+    if isinstance(model, TwoNetworks):
+        np.testing.assert_allclose(model.classifier().predict(images, verbose=0), logits, atol=1e-6)
+
+
+def test_a_name_that_is_none_is_refused():
     with pytest.raises(ValueError, match="the names are clgan, clgan_cross_attention, dcgan, bytesgan, autoencoder"):
         models.build("clgam", 5)
     with pytest.raises(ValueError, match="at least 2 classes"):
         models.build("clgan", 1)
     with pytest.raises(ValueError, match="feature_matching, non_saturating"):
         models.build("clgan", 5, generator_loss="hinge")
+
+
+ADDED = """
+import keras
+from clgan_tf.models.pixels import bytes_to_logits
+def tiny(num_classes, dropout=0.0, seed=0):
+    image = keras.Input((28, 28, 1))
+    x = keras.layers.Dense(8, activation="relu")(keras.layers.Flatten()(image))
+    return bytes_to_logits(keras.Model(image, {"logits": keras.layers.Dense(num_classes)(x)}), "tiny")
+"""
+
+
+def test_a_network_is_one_file_and_one_line_of_the_registry(prepared, tmp_path, monkeypatch, capsys):
+    """It trains, is in tables by its title, and is saved, loaded and served."""
+    (tmp_path / "clgan_added_network.py").write_text(ADDED)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(registry.SYSTEMS, "tiny", registry.System("Tiny", "clgan_added_network:tiny"))
+    monkeypatch.setitem(registry.NETWORKS, "tiny", registry.SYSTEMS["tiny"])
+    assert main(train_flags(prepared, tmp_path / "run", "--model=tiny")) == 0
+    assert "| Tiny |" in capsys.readouterr().out
+    classifier = serving.load(tmp_path / "run/classifier.keras")
+    assert classifier.predict_bytes(prepared.read("test").images).shape[1] == 12

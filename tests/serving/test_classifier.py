@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from clgan_tf import capture, serving
-from clgan_tf.errors import ModelFileError
+from clgan_tf.common.errors import ModelFileError
 from clgan_tf.main import main
 from tests import packets as p
 
@@ -19,9 +19,9 @@ def test_it_needs_nothing_but_its_file_and_gives_the_same_probabilities(finished
     alone = tmp_path / "moved.keras"
     shutil.copy(finished_run / "classifier.keras", alone)
     classifier = serving.load(alone)
-    assert classifier.class_names == prepared.description.class_names
+    assert classifier.class_names == prepared.facts.class_names
     assert classifier.head.representation == "masked"
-    assert classifier.head.data_fingerprint == prepared.description.fingerprint
+    assert classifier.head.data_fingerprint == prepared.facts.fingerprint
     images = prepared.read("test").images
     probabilities = classifier.predict_bytes(images)
     assert probabilities.dtype == np.float32

@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from clgan_tf import models, run_directory, serving
-from clgan_tf.errors import ModelFileError, TrainingError
+from clgan_tf import models, serving
+from clgan_tf.common.errors import ModelFileError, TrainingError
 from clgan_tf.main import main
 from clgan_tf.models.discriminator import build_discriminator
-from clgan_tf.run_directory import read_log
+from clgan_tf.models.on_bytes import OnBytes
+from clgan_tf.runs import environment as run_environment
+from clgan_tf.runs.directory import read_log
 from clgan_tf.training import callbacks, checkpoint, phases
 from clgan_tf.training.callbacks import StopOnNaN
 from tests.conftest import train_flags
@@ -60,14 +62,13 @@ def test_metrics_stand_with_seeds_budget_split_and_fingerprint(finished_run, pre
     metrics = json.loads((finished_run / "metrics.json").read_text())
     assert list(metrics["systems"]) == ["clgan", "supervised", "random_forest"]
     assert list(metrics["systems"]["clgan"])[:4] == ["accuracy", "precision", "recall", "f1"]
-    assert metrics["seeds"] == {"run": 0, "split": 0}
-    assert metrics["data"]["fingerprint"] == prepared.description.fingerprint
+    assert (metrics["settings"]["seed"], metrics["data"]["split"]["seed"]) == (0, 0)
+    assert metrics["data"]["fingerprint"] == prepared.facts.fingerprint
     labels = metrics["labels"]
-    assert (labels["budget"], labels["unit"], labels["count"]) == (4, "per_class", 48)
-    assert labels["validation"] <= labels["count"]
-    assert labels["unlabelled"] == prepared.description.sizes["train"] - 48 + prepared.description.sizes["unlabelled"]
+    assert (labels["budget"], labels["unit"], labels["count"], labels["validation"]) == (5, "per_class", 60, 12)
+    assert labels["unlabelled"] == prepared.facts.sizes["train"] - 60 + prepared.facts.sizes["unlabelled"]
     for scores in metrics["systems"].values():
-        assert scores["sessions"] == prepared.description.sizes["test"]
+        assert scores["sessions"] == prepared.facts.sizes["test"]
         assert np.sum(scores["confusion"]) == scores["sessions"]
     assert metrics["systems"]["random_forest"]["accuracy"] > 3 / 12
 
@@ -141,6 +142,27 @@ def test_a_diverging_training_stops_with_a_sentence_and_no_classifier(prepared, 
         StopOnNaN("learning_rate").on_epoch_end(0, {"loss": float("nan")})
 
 
+def test_with_few_labels_a_fixed_schedule_takes_the_place_of_early_stopping(prepared, tmp_path, monkeypatch):
+    monkeypatch.setattr(phases, "FIXED_EPOCHS", 2)
+    run = tmp_path / "run"
+    flags = ["--labels=3", "--pretraining_epochs=1", "--finetuning_epochs=9", "--baselines=random_forest"]
+    assert main(train_flags(prepared, run, *flags)) == 0
+    rows = read_log(run / "metrics.jsonl")
+    assert [row["phase"] for row in rows] == ["pretraining", "finetuning", "finetuning"]
+    assert not any("val_accuracy" in row for row in rows)
+    labels = json.loads((run / "metrics.json").read_text())["labels"]
+    assert (labels["count"], labels["validation"]) == (36, 0)
+    assert (run / "training_curves.png").exists()
+
+
+def test_systems_without_early_stopping_learn_from_the_whole_budget(prepared, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(OnBytes, "fit", lambda self, images, labels: seen.append(len(labels)) or self)
+    monkeypatch.setattr(OnBytes, "predict", lambda self, images: np.zeros(len(images), np.int64))
+    assert main(train_flags(prepared, tmp_path / "run", "--model=random_forest", "--baselines=extra_trees")) == 0
+    assert seen == [60, 60]
+
+
 def test_a_torn_log_does_not_stop_a_report_or_a_resumption(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"phase": "pretraining", "epoch": 1}\n{"phase": "pretraining", "epoch": 2}\n{"phase": "pre')
@@ -206,7 +228,7 @@ def test_resume_refuses_other_flags_a_finished_run_and_no_run(finished_run, prep
     assert "the run has --seed=0, not 5" in capsys.readouterr().err
     (unfinished / "config.json").write_text("[]")
     assert main(train_flags(prepared, unfinished, both, "--resume")) == 1
-    assert "holds no JSON object" in capsys.readouterr().err
+    assert "config.json: not what clgan_tf writes there" in capsys.readouterr().err
     assert main(train_flags(prepared, tmp_path / "none", "--resume")) == 2
     assert "start the run without --resume" in capsys.readouterr().err
 
@@ -220,14 +242,14 @@ def compiled():
 def test_state_round_trip_leaves_nothing_out(tmp_path):
     model = compiled()
     rng = np.random.default_rng(0)
-    for variable in [*model.optimizer.variables, *model.generator_optimizer.variables]:
+    for variable in [*model.optimizer.variables, *model.partner_optimizer.variables]:
         variable.assign(rng.integers(1, 9, variable.shape))
     model.discriminator.get_layer("dropout").seed_generator.state.assign([3, 4])
     checkpoint.save(tmp_path / "state.npz", model, 5)
     other = compiled()
     assert checkpoint.restore(tmp_path / "state.npz", other) == 5
     assert np.array(other.discriminator.get_layer("dropout").seed_generator.state).tolist() == [3, 4]
-    for one, two in ((model.optimizer, other.optimizer), (model.generator_optimizer, other.generator_optimizer)):
+    for one, two in ((model.optimizer, other.optimizer), (model.partner_optimizer, other.partner_optimizer)):
         for a, b in zip(one.variables, two.variables, strict=True):
             np.testing.assert_array_equal(np.array(a), np.array(b))
 
@@ -247,9 +269,9 @@ def test_a_training_state_that_is_not_ours(tmp_path, damage):
             members = {name: archive.read(name) for name in archive.namelist()}
         if damage == "pickle":
             np.save(tmp_path / "object.npy", np.array([{}], dtype=object), allow_pickle=True)
-            members["generator-0.npy"] = (tmp_path / "object.npy").read_bytes()
+            members["partner-0.npy"] = (tmp_path / "object.npy").read_bytes()
         else:
-            members["generator-1.npy"] = bytes(50 << 20)
+            members["partner-1.npy"] = bytes(50 << 20)
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, data in members.items():
                 archive.writestr(name, data)
@@ -258,19 +280,19 @@ def test_a_training_state_that_is_not_ours(tmp_path, damage):
 
 
 def test_the_environment_names_the_day_and_the_commit(tmp_path, monkeypatch):
-    found = run_directory.environment()
-    assert re.fullmatch(r"20\d\d-\d\d-\d\d", found["date"])
+    found = run_environment.environment()
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d", found.date)
     # A process asks once: what it has loaded does not change.
-    monkeypatch.setattr(run_directory, "_commit", run_directory._commit.__wrapped__)
-    monkeypatch.setattr(run_directory, "__file__", str(tmp_path / "clgan_tf/run_directory.py"))
-    assert run_directory.environment()["commit"] is None
+    monkeypatch.setattr(run_environment, "_commit", run_environment._commit.__wrapped__)
+    monkeypatch.setattr(run_environment, "__file__", str(tmp_path / "clgan_tf/runs/environment.py"))
+    assert run_environment.environment().commit is None
     for command in (
         ["init", "-q"],
         ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "a", "--allow-empty"],
     ):
         subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
-    commit = run_directory.environment()["commit"]
+    commit = run_environment.environment().commit
     assert re.fullmatch(r"[0-9a-f]{7,}", commit)
     (tmp_path / "a").write_text("a")
     subprocess.run(["git", "-C", str(tmp_path), "add", "a"], check=True)
-    assert run_directory.environment()["commit"] == f"{commit}-dirty"
+    assert run_environment.environment().commit == f"{commit}-dirty"

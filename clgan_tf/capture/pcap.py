@@ -1,0 +1,75 @@
+"""The pcap format, both byte orders, micro- and nanoseconds: draft-ietf-opsawg-pcap.
+
+Every length is bounded before anything is allocated.
+"""
+
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+
+from clgan_tf.capture.block import FRAME_FRONT, MAX_PACKET_BYTES, Block, gather
+from clgan_tf.capture.damage import Damage, Unreadable
+from clgan_tf.capture.walk import RECORD_HEADER, record_starts
+from clgan_tf.capture.window import Window
+
+MAGICS = {  # first four bytes -> (byte order, nanoseconds per unit of the fraction)
+    b"\xd4\xc3\xb2\xa1": ("<", 1000),
+    b"\xa1\xb2\xc3\xd4": (">", 1000),
+    b"\x4d\x3c\xb2\xa1": ("<", 1),
+    b"\xa1\xb2\x3c\x4d": (">", 1),
+}
+FILE_HEADER = 24
+
+
+def blocks(window: Window) -> Iterator[Block]:
+    """The packets of a pcap file.
+
+    Raises:
+      Unreadable: the file header is truncated. Damage: a record is corrupt or truncated; those before it were yielded.
+    """
+    header = window.peek(FILE_HEADER)
+    if len(header) < FILE_HEADER:
+        raise Unreadable(f"the pcap file header is truncated ({len(header)} of {FILE_HEADER} bytes); capture again")
+    order, nanoseconds = MAGICS[header[:4]]
+    # The upper bits of the link-type word carry frame-check-sequence flags.
+    link_type = struct.unpack(order + "I", header[20:])[0] & 0xFFFF
+    window.consume_until(FRAME_FRONT + FILE_HEADER)
+    captured_at = struct.Struct(order + "I").unpack_from
+    while window.fill():
+        buffer, stop = window.buffer, window.stop
+        many, at = record_starts(buffer, FRAME_FRONT, stop, order, MAX_PACKET_BYTES)
+        starts, damage = [], ""
+        while at + RECORD_HEADER <= stop:
+            (captured,) = captured_at(buffer, at + 8)
+            if captured > MAX_PACKET_BYTES:
+                damage = f"a record claims {captured} bytes, more than the {MAX_PACKET_BYTES} a packet can have"
+                break
+            following = at + RECORD_HEADER + captured
+            if following > stop:
+                break
+            starts.append(at)
+            at = following
+        records = np.concatenate([many, np.array(starts, np.int64)])
+        if len(records):
+            yield _block(buffer, records, order, nanoseconds, link_type)
+        window.consume_until(at)
+        if damage:
+            raise Damage(damage)
+    if 0 < window.size < RECORD_HEADER:
+        raise Damage(f"the file ends inside a record header ({window.size} of {RECORD_HEADER} bytes)")
+    if window.size:
+        (captured,) = captured_at(window.buffer, FRAME_FRONT + 8)
+        raise Damage(f"the file ends inside a packet ({window.size - RECORD_HEADER} of {captured} bytes)")
+
+
+def _block(buffer: bytearray, records: np.ndarray, order: str, nanoseconds: int, link_type: int) -> Block:
+    words = gather(buffer, records, f"V{RECORD_HEADER}").view(order + "u4").reshape(-1, 4).astype(np.int64)
+    return Block(
+        buffer,
+        start=records + RECORD_HEADER,
+        length=words[:, 2],
+        wire_length=words[:, 3],
+        time_ns=words[:, 0] * 1_000_000_000 + words[:, 1] * nanoseconds,
+        link_type=np.full(len(records), link_type, np.int64),
+    )

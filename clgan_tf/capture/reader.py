@@ -1,0 +1,76 @@
+"""Capture files to blocks of packets; the format is read from the magic bytes, never from the file's name."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from clgan_tf.capture import pcap, pcapng
+from clgan_tf.capture.block import Block
+from clgan_tf.capture.compression import DAMAGED_STREAM, opened
+from clgan_tf.capture.damage import Damage, Unreadable
+from clgan_tf.capture.window import Window
+from clgan_tf.common.errors import CaptureError
+
+
+@dataclass
+class Reader:
+    """Iterates over the packets of one capture file, a Block at a time.
+
+    Args:
+      path: the capture file, plain or in gzip, zstd or xz; "-" is standard input.
+      strict: raise CaptureError at a truncated tail or a corrupt record. Otherwise iteration ends there and `warning`
+        holds the sentence; what came before is kept.
+
+    position: bytes of the file, as it lies on disk, that were read, for progress.
+    """
+
+    path: str
+    strict: bool = False
+    warning: str = field(default="", init=False)
+    position: int = field(default=0, init=False)
+
+    def __iter__(self) -> Iterator[Block]:
+        window = None
+        try:
+            with opened(self.path) as (file, raw):
+                window = Window(file)
+                for block in _blocks(window):
+                    self.position = raw.tell() if raw.seekable() else window.offset
+                    yield block
+        except Unreadable as error:
+            raise self._error(window, str(error)) from error
+        except Damage as damage:
+            if not window or not window.offset:
+                raise self._error(window, f"{damage}; get the file again") from damage
+            sentence = f"{damage}; the {window.offset} bytes before it are sound"
+            if self.strict:
+                raise self._error(window, f"{sentence}: leave --strict out to use those alone") from damage
+            self.warning = str(self._error(window, f"{sentence} and were used"))
+        except OSError as error:
+            raise self._error(window, f"{error.strerror or error}; check the path and its permissions") from error
+
+    def _error(self, window: Window | None, what: str) -> CaptureError:
+        return CaptureError(f"{self.path}: at offset {window.offset if window else 0}: {what}.")
+
+
+def is_capture(file: BinaryIO) -> bool:
+    """Whether a file's first bytes are those of a capture."""
+    magic = file.read(4)
+    return magic in pcap.MAGICS or magic == pcapng.MAGIC
+
+
+def _blocks(window: Window) -> Iterator[Block]:
+    try:
+        magic = window.peek(4)
+        if magic in pcap.MAGICS:
+            yield from pcap.blocks(window)
+        elif magic == pcapng.MAGIC:
+            yield from pcapng.blocks(window)
+        elif not magic:
+            raise Unreadable("the file is empty; capture again")
+        elif len(magic) < 4:
+            raise Unreadable(f"holds {len(magic)} bytes, too few for any capture; capture again")
+        else:
+            raise Unreadable(f"starts with {magic.hex()}, which is neither pcap nor pcapng; convert it first")
+    except DAMAGED_STREAM as error:
+        raise Damage(f"the compressed stream is damaged ({error})") from error

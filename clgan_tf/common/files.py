@@ -1,0 +1,88 @@
+"""Files that are whole or absent: everything is written aside and then renamed."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from clgan_tf.common.errors import ConfigError
+
+
+class Marker(NamedTuple):
+    """A file that every directory of one kind holds, and what is written in it."""
+
+    name: str
+    text: str
+
+
+@contextmanager
+def written_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yields a path beside `path` to write a file to; renames it to `path` if the block succeeds.
+
+    On any exception, Ctrl-C included, what was written aside is removed and `path` keeps what it held before.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = _aside(path)
+    try:
+        yield aside
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def written_directory(path: str | os.PathLike[str], overwrite: bool, marker: Marker) -> Iterator[Path]:
+    """As `written_aside` for a whole directory, which replaces one of the same kind only with `overwrite`.
+
+    Raises:
+      ConfigError: something stands at `path` and may not be replaced; see `check_free`.
+    """
+    path = Path(path).resolve()
+    check_free(path, overwrite, marker)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = _aside(path)
+    aside.mkdir()
+    try:
+        yield aside
+        set_aside = move_away(path)
+        aside.replace(path)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    if set_aside:
+        shutil.rmtree(set_aside)
+
+
+def move_away(path: Path) -> Path | None:
+    """Renames what stands at `path`, if anything, to a hidden name beside it, and returns that name."""
+    if not path.exists():
+        return None
+    return path.rename(path.with_name(f".{path.name}.replaced-{os.getpid()}"))
+
+
+def check_free(path: Path, overwrite: bool, marker: Marker) -> None:
+    """Passes if nothing stands at `path`, or a directory with the marker does and `overwrite` is on.
+
+    Raises:
+      ConfigError: something stands there and overwrite is off, or clgan_tf did not make it.
+    """
+    if not path.exists():
+        return
+    if not overwrite:
+        raise ConfigError(f"{path} exists; choose another directory, or pass --overwrite to replace it.")
+    try:
+        with open(path / marker.name, encoding="utf-8", errors="replace") as file:
+            ours = marker.text in file.read(1 << 20)
+    except OSError:
+        ours = False
+    if not ours:
+        raise ConfigError(f"{path} has no {marker.name} of clgan_tf, which did not make it; choose another directory.")
+
+
+def _aside(path: Path) -> Path:
+    # The name stays at the end: Keras and matplotlib choose a file's format by it.
+    return path.with_name(f".partial-{os.getpid()}.{path.name}")

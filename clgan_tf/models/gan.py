@@ -1,0 +1,113 @@
+"""The K+1 semi-supervised GAN (Salimans et al. 2016), which CLGAN, DCGAN and ByteSGAN are with other networks."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from clgan_tf.models import losses
+from clgan_tf.models.pixels import to_bytes, to_pixels
+from clgan_tf.models.registry import GENERATOR_LOSSES
+from clgan_tf.models.two_networks import TwoNetworks
+
+
+@keras.saving.register_keras_serializable("clgan_tf")
+class GAN(TwoNetworks):
+    """A discriminator and a generator that train each other.
+
+    Args:
+      discriminator: image in [-1, 1] -> {"logits": [batch, K], "features": [batch, units]}.
+      generator: noise [batch, n] -> image [batch, 28, 28, 1] in [-1, 1].
+      generator_loss: "feature_matching" (default) or "non_saturating".
+      seed: with the discriminator's step number it determines the noise of every step, so that an
+        interrupted and resumed training sees the same noise.
+    """
+
+    MEANS = (
+        "discriminator_loss",
+        "generator_loss",
+        "labelled_loss",
+        "unlabelled_loss",
+        "generated_loss",
+        "probability_real",
+        "probability_real_generated",
+    )
+
+    def __init__(
+        self, network: keras.Model, partner: keras.Model, generator_loss: str = "feature_matching", **kwargs: Any
+    ) -> None:
+        super().__init__(network, partner, **kwargs)
+        if generator_loss not in GENERATOR_LOSSES:
+            raise ValueError(f"generator_loss must be one of {', '.join(GENERATOR_LOSSES)}, not {generator_loss!r}.")
+        self.generator_loss = generator_loss
+
+    @property
+    def discriminator(self) -> keras.Model:
+        """The network that classifies."""
+        return self.network
+
+    @property
+    def generator(self) -> keras.Model:
+        """Its partner."""
+        return self.partner
+
+    def noise(self, batch_size: int | tf.Tensor, step: int | tf.Tensor) -> tf.Tensor:
+        """The noise of one step, [batch, n] in U[-1, 1]; differs by replica under tf.distribute."""
+        context = tf.distribute.get_replica_context()
+        replica = context.replica_id_in_sync_group if context else 0
+        seed = tf.stack([tf.cast(self.seed, tf.int64), tf.cast(step, tf.int64)])
+        seed = tf.random.experimental.stateless_fold_in(seed, replica)
+        return tf.random.stateless_uniform((batch_size, self.generator.input.shape[-1]), seed, minval=-1.0, maxval=1.0)
+
+    def generate(self, count: int, step: int = 0) -> tf.Tensor:
+        """Generated sessions as bytes, [count, 28, 28, 1] uint8, for people to look at."""
+        return to_bytes(self.generator(self.noise(count, step), training=False))
+
+    def beside(self, images: tf.Tensor) -> tf.Tensor:
+        """As many generated sessions."""
+        return self.generate(len(images))
+
+    def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One step of both networks from one pass: the discriminator sees all three kinds of rows once."""
+        labels = data["labels"]
+        sizes = [data["labelled"].shape[0], data["unlabelled"].shape[0], data["unlabelled"].shape[0]]
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        with tf.GradientTape(persistent=True) as tape:
+            generated = self.generator(self.noise(sizes[2], self.optimizer.iterations), training=True)
+            rows = tf.concat([to_pixels(data["labelled"]), to_pixels(data["unlabelled"]), generated], axis=0)
+            outputs = self.discriminator(rows, training=True)
+            labelled_logits, unlabelled_logits, generated_logits = tf.split(outputs["logits"], sizes)
+            _, unlabelled_features, generated_features = tf.split(outputs["features"], sizes)
+
+            labelled_loss = losses.labelled_loss(labels, labelled_logits)
+            unlabelled_loss = losses.unlabelled_loss(unlabelled_logits)
+            generated_loss = losses.generated_loss(generated_logits)
+            discriminator_loss = labelled_loss + unlabelled_loss + generated_loss
+            if self.generator_loss == "feature_matching":
+                generator_loss = losses.feature_matching(unlabelled_features, generated_features)
+            else:
+                generator_loss = losses.non_saturating(generated_logits)
+            # Gradients are summed over replicas; the objective is a mean over the whole batch.
+            discriminator_objective = discriminator_loss / replicas
+            generator_objective = generator_loss / replicas
+        discriminator_variables = self.discriminator.trainable_variables
+        generator_variables = self.generator.trainable_variables
+        discriminator_gradients = tape.gradient(discriminator_objective, discriminator_variables)
+        generator_gradients = tape.gradient(generator_objective, generator_variables)
+        self.optimizer.apply(discriminator_gradients, discriminator_variables)
+        self.partner_optimizer.apply(generator_gradients, generator_variables)
+        means = {
+            "discriminator_loss": discriminator_loss,
+            "generator_loss": generator_loss,
+            "labelled_loss": labelled_loss,
+            "unlabelled_loss": unlabelled_loss,
+            "generated_loss": generated_loss,
+            "probability_real": tf.exp(losses.log_probability_real(unlabelled_logits)),
+            "probability_real_generated": tf.exp(losses.log_probability_real(generated_logits)),
+            "loss": discriminator_loss + generator_loss,
+        }
+        return self.summary_of(means, labels, labelled_logits)
+
+    def get_config(self) -> dict[str, Any]:
+        """The generator's loss too."""
+        return {**super().get_config(), "generator_loss": self.generator_loss}

@@ -1,0 +1,195 @@
+"""The settings of every mode: what there is to choose, its default, and which values make sense together."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from clgan_tf.capture import REPRESENTATIONS, UNITS, SessionRules
+from clgan_tf.common.errors import ConfigError
+from clgan_tf.common.setting import Settings, setting
+
+PUBLISHED = ("iscx_vpn_nonvpn_2016", "ustc_tfc2016")
+SOURCE_KINDS = ("captures", "demo", *PUBLISHED)
+SPLIT_BY = ("session", "capture")
+LABEL_UNITS = ("total", "per_class", "fraction")
+MAX_SEED = 2**32 - 1  # NumPy's
+
+DATASET = "A directory, which train prepares from --source if it is absent; or NAME/CONFIG of TFDS."
+RUN_DIR = "Directory of one run: settings, logs, checkpoints, classifier, figures."
+OVERWRITE = "Replace a data set or run directory that exists."
+RESUME = "Continue the interrupted run in --run_dir; --overwrite then does nothing."
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareSettings(Settings):
+    """Settings of --mode=prepare."""
+
+    source: Path = setting(
+        "Folder with the captures (root/CLASS/*.pcap, root/unlabelled/) or the published files.",
+    )
+    source_kind: str = setting(
+        "What the source is; demo makes its captures there first.", default="captures", choices=SOURCE_KINDS
+    )
+    dataset: Path = setting(DATASET)
+    representation: str = setting("Which bytes of a session make its image.", default="masked", choices=REPRESENTATIONS)
+    unit: str = setting("Both directions of a 5-tuple together, or each as a flow.", default="session", choices=UNITS)
+    test_fraction: float = setting(
+        "Share of every class for the test split, where none is published.", default=0.2, least=0.01, most=0.9
+    )
+    validation_fraction: float = setting(
+        "Share of every class's other sessions for validation.", default=0.1, least=0.01, most=0.9
+    )
+    split_by: str = setting(
+        "Split sessions, or whole captures (three of a class at least).", default="session", choices=SPLIT_BY
+    )
+    split_seed: int = setting("Seed of the splits and of demo traffic.", default=0, least=0, most=MAX_SEED)
+    rules: SessionRules = SessionRules()
+    strict: bool = setting("Stop at damage inside a capture; else what came before it is used.", default=False)
+    overwrite: bool = setting(OVERWRITE, default=False)
+    resume: bool = setting(RESUME, default=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.source_kind not in PUBLISHED:
+            return
+        if self.unit != "session":
+            raise ConfigError(f"--unit={self.unit}: {self.source_kind} was published as sessions; leave --unit out.")
+        if self.split_by != "session":
+            raise ConfigError(
+                f"--split_by={self.split_by}: {self.source_kind} does not say which capture an image is of."
+            )
+        if self.rules != SessionRules():
+            raise ConfigError(
+                f"{self.source_kind} was published without timeouts, TCP close or tunnels; leave those flags out."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(Settings):
+    """Settings of --mode=train. Which systems there are, `clgan_tf.models` knows."""
+
+    ABOUT_THE_DIRECTORY: ClassVar = ("run_dir", "dataset", "overwrite", "resume")  # change nothing that is computed
+
+    dataset: Path = setting(DATASET)
+    run_dir: Path = setting(RUN_DIR)
+    resume: bool = setting(RESUME, default=False)
+    overwrite: bool = setting(OVERWRITE, default=False)
+    model: str = setting("The paper's section 2.2 or 2.1, or a system compared with it.", default="clgan")
+    labels: float = setting(
+        "Label budget: how many training sessions may show their label, in --labels_unit. Every fifth label of a "
+        "class is for early stopping.",
+        default=1000,
+        above=0,
+    )
+    labels_unit: str = setting("Unit of --labels.", default="total", choices=LABEL_UNITS)
+    unlabelled: int = setting("Use at most so many unlabelled sessions, a uniform sample; 0 = all.", default=0, least=0)
+    seed: int = setting(
+        "Seed of the choice of labels, the weights, the noise and the order of batches.",
+        default=0,
+        least=0,
+        most=MAX_SEED,
+    )
+    batch_size: int = setting("Rows of each kind (labelled, unlabelled, generated) in one step.", default=256, least=2)
+    pretraining_epochs: int = setting(
+        "Epochs of phase 1 over the unlabelled sessions; 0 leaves it out.", default=20, least=0
+    )
+    learning_rate: float = setting("Of both networks' Adam in phase 1.", default=2e-4, above=0, most=1)
+    generator_loss: str = setting("What the generator of a GAN minimises.", default="feature_matching")
+    finetuning_epochs: int = setting(
+        "At most so many epochs of phase 2 over the labelled sessions.", default=200, least=1
+    )
+    finetuning_learning_rate: float = setting("Of the classifier's Adam in phase 2.", default=1e-3, above=0, most=1)
+    patience: int = setting(
+        "Phase 2 stops after so many epochs without a better validation accuracy.", default=25, least=1
+    )
+    baselines: tuple[str, ...] = setting("Other systems to train on the same labels, separated by commas.", default=())
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.labels_unit == "fraction" and self.labels > 1:
+            raise ConfigError(f"--labels must lie in (0, 1] with --labels_unit=fraction, not {self.labels:g}.")
+        if self.labels_unit != "fraction" and self.labels != int(self.labels):
+            raise ConfigError(
+                f"--labels must be a whole number from 1 with --labels_unit={self.labels_unit}, not {self.labels:g}."
+            )
+        run, data = self.run_dir.resolve(), self.dataset.resolve()
+        if run == data or run in data.parents or data in run.parents:
+            raise ConfigError(f"--run_dir={self.run_dir} and --dataset={self.dataset} must not lie in each other.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditSettings(Settings):
+    """Settings of --mode=audit."""
+
+    dataset: Path = setting(DATASET)
+    output: str = setting("FILE.json; - is a file below runs/audits that is named after the data.", default="-")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.output != "-" and Path(self.output).suffix != ".json":
+            raise ConfigError(f"--output of an audit must end in .json, not {self.output!r}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepSettings(Settings):
+    """Settings of --mode=sweep."""
+
+    sweep: Path = setting("TOML file of cells to run (docs/commands.md); a killed sweep goes on where it was.")
+    dry_run: bool = setting("List the cells with their estimated time and run nothing.", default=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateSettings(Settings):
+    """Settings of --mode=evaluate."""
+
+    run_dir: Path = setting(RUN_DIR)
+    dataset: Path = setting(DATASET)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifySettings(Settings):
+    """Settings of --mode=classify."""
+
+    run_dir: Path | None = setting(RUN_DIR, default=None)
+    classifier: Path | None = setting("Saved classifier; default: classifier.keras in --run_dir.", default=None)
+    captures: tuple[Path, ...] = setting("Capture files to classify, separated by commas.")
+    output: str = setting("FILE.jsonl, FILE.csv or - (standard output).", default="-")
+    strict: bool = setting("Stop at damage inside a capture; else what came before it is used.", default=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.classifier is None and self.run_dir is None:
+            raise ConfigError("--mode=classify needs --classifier or --run_dir.")
+        if self.output != "-" and Path(self.output).suffix not in (".jsonl", ".csv"):
+            raise ConfigError(f"--output must end in .jsonl or .csv, or be -, not {self.output!r}.")
+
+    @property
+    def classifier_path(self) -> Path:
+        """The saved classifier."""
+        return self.classifier or self.run_dir / "classifier.keras"  # type: ignore[operator]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportSettings(Settings):
+    """Settings of --mode=report."""
+
+    run_dir: Path | None = setting(RUN_DIR, default=None)
+    runs: tuple[Path, ...] = setting(
+        "Run directories to put side by side, separated by commas; shell patterns are expanded.", default=()
+    )
+    results: tuple[Path, ...] = setting(
+        "Or results.jsonl of sweeps, separated by commas: the paper's tables and figures of them.", default=()
+    )
+    output: str = setting("FILE.md or - (standard output).", default="-")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if bool(self.patterns) == bool(self.results):
+            raise ConfigError("--mode=report needs --runs (or --run_dir), or else --results.")
+        if self.output != "-" and Path(self.output).suffix != ".md":
+            raise ConfigError(f"--output of a report must end in .md, or be -, not {self.output!r}.")
+
+    @property
+    def patterns(self) -> tuple[Path, ...]:
+        """Run directories, or shell patterns of them."""
+        return self.runs or ((self.run_dir,) if self.run_dir else ())

@@ -1,0 +1,172 @@
+"""The file of a sweep: many runs from one TOML file, each in its own run directory, their results in one file.
+
+It names data sets and grids of cells; what stands under `train` and in a data set are settings, by their names on the
+command line:
+
+    directory = "runs/sweeps/table3"      # of run directories and results.jsonl
+
+    [train]                               # for every cell
+    batch_size = 64
+
+    [data.l7]                             # one for each representation or data set
+    source = "$CLGAN_DATA/ustc_tfc2016"
+    source_kind = "ustc_tfc2016"
+    representation = "l7"
+
+    [[cells]]                             # the product of all lists
+    data = ["l7"]
+    models = ["clgan", "random_forest"]
+    labels = [100, 1000]
+    unlabelled = [8000]                   # optional; 0 = all
+    seeds = [0, 1, 2]
+    train = { labels_unit = "total" }     # optional
+
+A data set is prepared once, in DIRECTORY/data/NAME, and shared; labelled subsets are nested for a seed. A cell is
+finished if its run directory is, or if DIRECTORY/results.jsonl has it: a sweep goes on from that file alone, on another
+machine too. Rows of that file which are of no cell, or of data that an earlier recipe made, are not the cell's.
+"""
+
+import itertools
+import tomllib
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from clgan_tf import models
+from clgan_tf.common import typed_json
+from clgan_tf.common.errors import ConfigError
+from clgan_tf.common.setting import expanded
+from clgan_tf.data import recipe
+from clgan_tf.data.prepare import differing_flag
+from clgan_tf.runs.directory import RunDirectory, differing_setting
+from clgan_tf.settings import PrepareSettings, TrainSettings
+from clgan_tf.sweeps.results import Cell, Row, known_rows, row_of
+
+
+class Grid(msgspec.Struct, forbid_unknown_fields=True):
+    """A [[cells]] table: lists, whose product are cells."""
+
+    data: list[str]
+    models: list[str]
+    labels: list[float]
+    seeds: list[int]
+    unlabelled: list[int] = msgspec.field(default_factory=lambda: [0])
+    train: dict[str, Any] = msgspec.field(default_factory=dict)
+
+    def cells(self) -> list[Cell]:
+        """The product, in the file's order."""
+        product = itertools.product(self.data, self.models, self.labels, self.unlabelled, self.seeds)
+        return [Cell(*place) for place in product]
+
+
+class SweepFile(msgspec.Struct, forbid_unknown_fields=True):
+    """The whole file."""
+
+    directory: str
+    data: dict[str, dict[str, Any]]
+    cells: list[Grid]
+    train: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One cell with its settings and its source. earlier: its row in results.jsonl."""
+
+    cell: Cell
+    settings: TrainSettings
+    source: PrepareSettings
+    earlier: Row | None = field(default=None, compare=False)
+
+    @property
+    def run(self) -> RunDirectory:
+        """The cell's run directory."""
+        return RunDirectory(self.settings.run_dir)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether its results are there."""
+        return self.run.metrics.exists() or self.earlier is not None
+
+    def row(self) -> Row:
+        """Its line of results.jsonl, once it is finished."""
+        if self.earlier is not None and not self.run.metrics.exists():
+            return self.earlier
+        return row_of(self.cell, self.run)
+
+
+def read_sweep(path: Path) -> tuple[Path, list[Task]]:
+    """The sweep's directory and its cells, in the file's order; every setting is checked before anything runs.
+
+    Raises:
+      ConfigError: the file is missing or no TOML, a key, value or setting in it is wrong, or a cell was run otherwise
+        before.
+      DataError: there is a results.jsonl, which is damaged.
+    """
+    try:
+        sweep = msgspec.toml.decode(path.read_bytes(), type=SweepFile)
+        directory = expanded("directory", sweep.directory)
+        tasks = [_task(directory, cell, sweep, grid) for grid in sweep.cells for cell in grid.cells()]
+    except OSError as error:
+        raise ConfigError(f"--sweep={path}: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.DecodeError, ConfigError) as error:
+        raise ConfigError(f"--sweep={path}: {error}") from error
+    if len({task.settings.run_dir for task in tasks}) < len(tasks):
+        raise ConfigError(f"--sweep={path}: two cells are the same.")
+    rows = {cell: row for cell, row in known_rows(directory).items() if row.result.data.recipe == recipe.VERSION}
+    tasks = [replace(task, earlier=rows.get(task.cell)) for task in tasks]
+    for task in tasks:
+        _refuse_other_settings(task, directory)
+    return directory, tasks
+
+
+def _task(directory: Path, cell: Cell, sweep: SweepFile, grid: Grid) -> Task:
+    name = f"{cell.model}_{cell.labels:g}_{cell.unlabelled or 'all'}_seed{cell.seed}"
+    run_dir, dataset = directory / cell.data / name, directory / "data" / cell.data
+    if cell.data not in sweep.data:
+        raise ConfigError(f"there is no [data.{cell.data}].")
+    given = {
+        **sweep.train,
+        **grid.train,
+        **{"model": cell.model, "labels": cell.labels, "unlabelled": cell.unlabelled, "seed": cell.seed},
+        **{"dataset": dataset, "run_dir": run_dir, "resume": RunDirectory(run_dir).flagfile.exists()},
+    }
+    try:
+        settings = _made(TrainSettings, given, "train")
+        models.check(settings.model, settings.baselines, settings.generator_loss)
+        source = _made(PrepareSettings, {**sweep.data[cell.data], "dataset": dataset}, f"data.{cell.data}")
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from error
+    return Task(cell, settings, source)
+
+
+def _made(kind: type, values: dict[str, Any], where: str) -> Any:
+    """Settings from a table. Raises ConfigError where a key is none of theirs or a value is of another type."""
+    if unknown := set(values) - {known.name for known in fields(kind)}:
+        raise ConfigError(f"{where} knows no {', '.join(sorted(unknown))}.")
+    try:
+        return typed_json.convert({name: _plain(value) for name, value in values.items()}, kind)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value
+
+
+def _refuse_other_settings(task: Task, directory: Path) -> None:
+    """Raises ConfigError where the cell is there already, with other settings or of other data."""
+    earlier = []
+    if task.earlier is not None:
+        earlier.append((directory / "results.jsonl", task.earlier.result.settings, task.earlier.result.data))
+    if task.run.metrics.exists():
+        result = task.row().result
+        earlier.append((task.run.path, result.settings, result.data))
+    for place, settings, data in earlier:
+        if difference := differing_flag(data, task.source) or differing_setting(settings, task.settings):
+            flag, then, now = difference
+            raise ConfigError(
+                f"{place} has {task.run.path.name} of {task.cell.data} with --{flag}={then}, not {now}; "
+                "give the sweep another directory, or move that away."
+            )

@@ -10,17 +10,7 @@ from clgan_tf.capture.packet import TCP
 from clgan_tf.capture.packet_block import Segments
 from clgan_tf.capture.representation import IMAGE_BYTES, Representation
 from clgan_tf.capture.rules import SessionRules
-
-KEY_DTYPE = np.dtype(
-    [
-        ("version", np.uint8),  # 4 or 6
-        ("protocol", np.uint8),  # 6 = TCP, 17 = UDP
-        ("address_a", np.uint8, 16),  # network order; IPv4 fills the first four bytes
-        ("port_a", np.uint16),
-        ("address_b", np.uint8, 16),
-        ("port_b", np.uint16),
-    ]
-)
+from clgan_tf.capture.session_key import hashes_of, key_column, keys_of, packed
 
 MOST_LIVE_SESSIONS = 1 << 19  # 0.6 GB with their keys
 ROWS_AT_FIRST = 256
@@ -30,18 +20,6 @@ MOVED_AT_ONCE = 4096  # rows; they stay in a processor's cache
 LEAVE_EARLY = MOST_LIVE_SESSIONS // 8  # so many, if the room runs out
 COPIED_AT_ONCE = 8192  # sessions that leave: their images take room a second time until they are gone
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10  # TCP flags, RFC 9293
-# Odd 64-bit constants that spread a key's words over a hash; equal hashes of different keys are found and set apart.
-MULTIPLIERS = np.array(
-    [
-        0x9E3779B97F4A7C15,
-        0xBF58476D1CE4E5B9,
-        0x94D049BB133111EB,
-        0xD6E8FEB86659FD93,
-        0xA0761D6478BD642F,
-        0xE7037ED1A0B428DB,
-    ],
-    np.uint64,
-)
 ROW_DTYPE = np.dtype(
     [
         ("opened", np.int64),  # number of the segment that opened the session
@@ -135,7 +113,7 @@ class SessionTable:
             yield self._take(some)
 
     def _packets(self, block: Block, segments: Segments) -> _Packets:
-        key, swapped = self._key(segments)
+        key, swapped = keys_of(segments, self.both_directions)
         flags = np.zeros(len(segments), np.uint8)
         if self.rules.tcp_close:
             tcp = np.flatnonzero(segments.protocol == TCP)
@@ -154,22 +132,6 @@ class SessionTable:
             flags & (SYN | ACK) == SYN,
             flags & (FIN | RST) != 0,
         )
-
-    def _key(self, segments: Segments) -> tuple[np.ndarray, np.ndarray]:
-        """uint64 [n, 6]: both addresses, ports, protocol and version; and whether the end points were swapped."""
-        source, destination = segments.source, segments.destination
-        swapped = np.zeros(len(source), bool)
-        if self.both_directions:
-            for word in (2, 1, 0):  # the most significant word decides last
-                differs = source[:, word] != destination[:, word]
-                swapped = np.where(differs, destination[:, word] < source[:, word], swapped)
-        low = np.where(swapped[:, np.newaxis], destination, source)
-        high = np.where(swapped[:, np.newaxis], source, destination)
-        keys = np.empty((len(low), 6), np.uint64)
-        keys[:, 0:2], keys[:, 2:4] = low[:, :2], high[:, :2]
-        keys[:, 4] = low[:, 2] << np.uint64(16) | high[:, 2]
-        keys[:, 5] = segments.protocol << np.uint64(8) | segments.version
-        return keys, swapped
 
     def _add(self, block: Block, packets: _Packets) -> None:
         self._lowest_time = min(self._lowest_time, int(packets.time_ns.min()))
@@ -193,12 +155,10 @@ class SessionTable:
     def _find(self, packets: _Packets) -> np.ndarray:
         """Each packet's slot, int64 [n]; opens sessions that are new."""
         key = packets.key
-        hashes = (key * MULTIPLIERS).sum(axis=1, dtype=np.uint64)
-        hashes ^= hashes >> np.uint64(31)
-        _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
+        _, first, inverse = np.unique(hashes_of(key), return_index=True, return_inverse=True)
         if not np.array_equal(key[first[inverse]], key):
             _, first, inverse = np.unique(key.view("V48").reshape(-1), return_index=True, return_inverse=True)
-        found = list(map(self._slots.get, _packed(key[first])))
+        found = list(map(self._slots.get, packed(key[first])))
         new = np.flatnonzero([slot is None for slot in found])
         new = new[np.argsort(first[new])]
         slots = np.array([-1 if slot is None else slot for slot in found], np.int64)
@@ -215,7 +175,7 @@ class SessionTable:
         self._reserve(self._top)
         self.opened += count
         key, times = packets.key[begins], packets.time_ns[begins]
-        self._slots.update(zip(_packed(key), slots.tolist(), strict=True))
+        self._slots.update(zip(packed(key), slots.tolist(), strict=True))
         self._keys[slots] = key
         self._rows["opened"][slots] = self.segments + begins
         self._rows["initiator"][slots] = packets.swapped[begins]
@@ -323,9 +283,9 @@ class SessionTable:
     def _take(self, slots: np.ndarray, early: bool = False) -> Batch:
         """Takes sessions out of the table, in order of their first packet, and gives their rows back."""
         slots = slots[np.argsort(self._rows["opened"][slots])]
-        for packed, slot in zip(_packed(self._keys[slots]), slots.tolist(), strict=True):
-            if self._slots.get(packed) == slot:
-                del self._slots[packed]
+        for key, slot in zip(packed(self._keys[slots]), slots.tolist(), strict=True):
+            if self._slots.get(key) == slot:
+                del self._slots[key]
         chosen = self._with_image(slots)
         batch = self._batch(slots, chosen, self._images[chosen], early)
         self._images[slots] = 0
@@ -351,7 +311,7 @@ class SessionTable:
         rows = self._rows[chosen]
         columns = {
             "images": images.reshape(-1, 28, 28),
-            "key": _key_column(self._keys[chosen]),
+            "key": key_column(self._keys[chosen]),
             "initiator": rows["initiator"].astype(np.uint8),
             "first_time": rows["first"] / 1e9,
             "last_time": rows["last"] / 1e9,
@@ -361,20 +321,3 @@ class SessionTable:
         }
         left_out = int(self._rows["packets"][slots].sum() - rows["packets"].sum())
         return Batch(columns, left_out, len(slots) if early else 0)
-
-
-def _packed(keys: np.ndarray) -> list[bytes]:
-    return np.ascontiguousarray(keys).view("V48").reshape(-1).tolist()
-
-
-def _key_column(keys: np.ndarray) -> np.ndarray:
-    column = np.zeros(len(keys), KEY_DTYPE)
-    column["version"], column["protocol"] = keys[:, 5] & np.uint64(0xFF), keys[:, 5] >> np.uint64(8)
-    column["port_a"], column["port_b"] = keys[:, 4] >> np.uint64(16), keys[:, 4] & np.uint64(0xFFFF)
-    four = column["version"] == 4
-    for name, first in (("address_a", 0), ("address_b", 2)):
-        addresses = keys[:, first : first + 2].astype(">u8").view(np.uint8).reshape(-1, 16)
-        addresses[four, :4] = addresses[four, 12:]  # IPv4 fills the first four bytes
-        addresses[four, 4:] = 0
-        column[name] = addresses
-    return column

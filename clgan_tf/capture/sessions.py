@@ -49,7 +49,7 @@ class CaptureSummary:
 class Sessions:
     """Sessions as columns, in order of their first packet.
 
-    images: uint8 [n, 28, 28]; key: structured session_table.KEY_DTYPE [n], for sessions with the lower (address, port)
+    images: uint8 [n, 28, 28]; key: structured session_key.KEY_DTYPE [n], for sessions with the lower (address, port)
     as endpoint a, for flows with the sender as a; initiator: uint8 [n], 0 if endpoint a sent the first
     packet and 1 if b did; first_time, last_time: float64 seconds since 1970 [n]; packets: int64 [n];
     num_bytes: int64 [n], length in its representation before trimming to 784; first_packet: int64 [n], rises

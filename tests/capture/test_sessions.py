@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from clgan_tf import capture
-from clgan_tf.capture import session_table, window
+from clgan_tf.capture import session_key, window
 from clgan_tf.common.errors import CaptureError, ConfigError
 from tests import packets as p
 
@@ -102,7 +102,7 @@ def test_sessions_do_not_depend_on_the_chunk_size(tmp_path, monkeypatch, demo_co
 
 def test_equal_hashes_do_not_join_sessions(path, monkeypatch):
     whole = capture.load(path)
-    monkeypatch.setattr(session_table, "MULTIPLIERS", np.zeros(6, np.uint64))
+    monkeypatch.setattr(session_key, "MULTIPLIERS", np.zeros(6, np.uint64))
     again = capture.load(path)
     assert np.array_equal(whole.images, again.images)
     assert np.array_equal(whole.key, again.key)

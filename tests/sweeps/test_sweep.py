@@ -286,6 +286,4 @@ def test_a_damaged_row_is_told(tmp_path, demo_corpus, spoil, capsys, one_row):
         target.write_text(json.dumps(one_row) + "\n" + text)
         for flags in (["--mode=sweep", f"--sweep={path}"], ["--mode=report", f"--results={target}"]):
             assert main(flags) == 1
-            assert (
-                "results.jsonl, line 2: not what clgan_tf writes there (" in capsys.readouterr().err
-            )
+            assert "results.jsonl, line 2: not what clgan_tf writes there (" in capsys.readouterr().err

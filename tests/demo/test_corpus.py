@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from clgan_tf import capture, demo
 from clgan_tf.common.errors import ConfigError
 from clgan_tf.demo import applications, corpus, tls
-from clgan_tf.models.on_bytes import OnBytes
+from clgan_tf.models import build_on_bytes
 
 
 def test_the_corpus_has_twelve_classes_an_unlabelled_and_an_unseen_capture(demo_corpus):
@@ -108,7 +108,7 @@ def test_with_ten_labels_a_class_a_forest_stays_clearly_below_95_percent(tmp_pat
     images, labels = np.concatenate(images), np.array(labels)
     chosen = np.concatenate([np.flatnonzero(labels == label)[:10] for label in range(12)])
     rest = np.setdiff1d(np.arange(len(labels)), chosen)
-    predicted = OnBytes("random_forest", 0).fit(images[chosen], labels[chosen]).predict(images[rest])
+    predicted = build_on_bytes("random_forest", 0).fit(images[chosen], labels[chosen]).predict(images[rest])
     assert 0.4 < np.mean(predicted == labels[rest]) < 0.85
 
 

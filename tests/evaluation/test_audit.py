@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from clgan_tf import capture
-from clgan_tf.capture import REPRESENTATIONS
+from clgan_tf.capture import REPRESENTATIONS, SessionRules
 from clgan_tf.capture.representation import FieldGroup
 from clgan_tf.common.errors import DataError
+from clgan_tf.data import sources
 from clgan_tf.data.examples import Examples
+from clgan_tf.data.published import sources_below
 from clgan_tf.evaluation import audit
 from clgan_tf.main import main
 from tests import packets as p
@@ -114,9 +116,8 @@ def test_the_mode_prints_a_table_and_writes_json_and_picture(prepared, tmp_path,
 
 @pytest.mark.parametrize("name", ["iscx_vpn_nonvpn_2016", "ustc_tfc2016"])
 def test_on_published_all_layers_the_time_stamp_alone_is_nearly_enough(published, name):
-    from clgan_tf.data import published as published_data
-
-    examples, _, _ = published_data.read(name, published / name, "all_layers")
+    found = sources_below(published / name, name, "all_layers")
+    examples, _, _ = sources.read(found.sources, "all_layers", "session", SessionRules(), strict=False)
     found = {one.group: one for one in audit.audit(examples, REPRESENTATIONS["all_layers"])}
     assert found["capture time"].accuracy > (0.95 if name.startswith("iscx") else 0.9)
     assert found["capture time"].is_shortcut

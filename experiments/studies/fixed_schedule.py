@@ -2,8 +2,8 @@
 
     python experiments/studies/fixed_schedule.py DATASET [--labels_per_class=4] [--seeds=1]
 
-DATASET: a prepared directory. CLGAN's discriminator learns from the labels alone; after so many epochs it is scored on the
-validation split, whose labels are in no budget. The test split is not opened. Prints accuracy and macro-F1.
+DATASET: a prepared directory. CLGAN's discriminator learns from the labels alone; after so many epochs it is scored on
+the validation split, whose labels are in no budget. The test split is not opened. Prints accuracy and macro-F1.
 """
 
 import argparse

@@ -61,12 +61,12 @@ class SessionConfig(tfds.core.BuilderConfig):
 
 def configs(classes: Iterable[int] = (0,)) -> list[SessionConfig]:
     """Every unit, representation, number of classes and way to split, the default first."""
-    found = []
+    made = []
     for split_by, count, unit, representation in itertools.product(SPLIT_BY, classes, UNITS, REPRESENTATIONS):
         name = f"{unit}_{representation}" + (f"_{count}_classes" if count else "")
         name += "_by_capture" if split_by == "capture" else ""
         kind = "both directions of a 5-tuple" if unit == "session" else "one direction of a 5-tuple"
-        found.append(
+        made.append(
             SessionConfig(
                 name=name,
                 description=f"{representation} images of {kind}, split by {split_by}.",
@@ -76,7 +76,7 @@ def configs(classes: Iterable[int] = (0,)) -> list[SessionConfig]:
                 split_by=split_by,
             )
         )
-    return found
+    return made
 
 
 def is_registered(module: str) -> bool:
@@ -155,30 +155,33 @@ class SessionDatasetBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=T
         self, dl_manager: tfds.download.DownloadManager, pipeline: beam.Pipeline
     ) -> dict[str, beam.PCollection]:
         config = self.builder_config
-        found = self.sources(dl_manager)
+        all_sources = self.sources(dl_manager)
         if config.split_by == "capture":
-            found = _by_capture(found, config)
+            all_sources = _by_capture(all_sources, config)
         label = self.info.features["label"]
         if label.num_classes is None:
-            label.names = found.class_names
+            label.names = all_sources.class_names
         plan = Plan(
             config.seed,
             config.test_fraction,
             config.validation_fraction,
             config.cap_per_class,
-            found.has_published_test,
-            found.capture_splits,
+            all_sources.has_published_test,
+            all_sources.capture_splits,
         )
-        what = Build(found, plan, config.unit, config.representation, SessionRules(**config.rules))
+        what = Build(all_sources, plan, config.unit, config.representation, SessionRules(**config.rules))
         placed, read, self.info.metadata["certificate"] = session_pipeline.build(pipeline, what)
-        own = [*OWN_SPLITS, *(["unlabelled"] if any(source.label == UNLABELLED for source in found.sources) else [])]
+        own = [
+            *OWN_SPLITS,
+            *(["unlabelled"] if any(source.label == UNLABELLED for source in all_sources.sources) else []),
+        ]
         splits = {
             split: placed
             | f"of {split}" >> beam.Filter(lambda item, split: item[0] == split, split)
             | f"{split} as examples" >> beam.Map(lambda item: (item[1].member.session, item[1].features()))
             for split in own
         }
-        for part in dict.fromkeys(source.part for source in found.sources if source.part):
+        for part in dict.fromkeys(source.part for source in all_sources.sources if source.part):
             splits[f"published_{part}"] = (
                 read
                 | f"of published {part}" >> beam.Filter(lambda record, part: record.part == part, part)
@@ -194,10 +197,10 @@ def _by_capture(sources: Sources, config: SessionConfig) -> Sources:
     """The sources of the classes that can be split by capture, see split_by_capture; the log names the others."""
     if any(source.labels_path for source in sources.sources):
         raise ConfigError("The published images do not say which capture they are from; split by session instead.")
-    found = split_by_capture(sources, config.test_fraction, config.validation_fraction, config.seed)
-    if found.not_served:
-        logging.warning("Left out, with fewer than three captures: %s", ", ".join(found.not_served))
-    return found
+    served = split_by_capture(sources, config.test_fraction, config.validation_fraction, config.seed)
+    if served.not_served:
+        logging.warning("Left out, with fewer than three captures: %s", ", ".join(served.not_served))
+    return served
 
 
 def captures_below(folder: Path, names: Iterable[str]) -> dict[str, Path]:
@@ -215,19 +218,19 @@ def manual_dir(dl_manager: tfds.download.DownloadManager) -> Path | None:
 
 
 def manifest_sources(
-    found: dict[str, Path], classes: dict[str, str], to_label: dict[str, int], class_names: list[str], what: str
+    files: dict[str, Path], classes: dict[str, str], to_label: dict[str, int], class_names: list[str], what: str
 ) -> Sources:
     """Sources for the captures of a published data set that are there.
 
     Args:
-      found: files by name; classes: class by file name, of all captures; to_label: label by class.
+      files: files by name; classes: class by file name, of all captures; to_label: label by class.
       what: the data set, for messages.
 
     Raises:
       DataError: captures are missing and leave a class empty.
     """
-    missing = sorted(set(classes) - set(found))
-    there = {classes[name] for name in found}
+    missing = sorted(set(classes) - set(files))
+    there = {classes[name] for name in files}
     empty = [name for name in dict.fromkeys(classes.values()) if name not in there]
     if empty:
         raise DataError(
@@ -237,5 +240,5 @@ def manifest_sources(
     if missing:
         names = ", ".join(missing)
         logging.warning("%d of %d captures of %s are missing: %s", len(missing), len(classes), what, names)
-    sources = [Source(str(path), name, to_label[classes[name]]) for name, path in sorted(found.items())]
+    sources = [Source(str(path), name, to_label[classes[name]]) for name, path in sorted(files.items())]
     return Sources(sources, class_names, {}, [])

@@ -30,16 +30,16 @@ def prepare(settings: PrepareSettings) -> Dataset:
     replaces = settings.overwrite and not settings.resume
     if settings.dataset.exists() and not replaces:
         raise ConfigError(f"{settings.dataset} exists; choose another --dataset, or pass --overwrite to replace it.")
-    found = _sources(settings)
+    source = _sources(settings)
     examples, is_test, reports = sources.read(
-        found.sources, settings.representation, settings.unit, settings.rules, settings.strict
+        source.sources, settings.representation, settings.unit, settings.rules, settings.strict
     )
     plan = Plan(
         settings.split_seed,
         settings.test_fraction,
         settings.validation_fraction,
-        has_published_test=found.has_published_test,
-        capture_splits=found.capture_splits,
+        has_published_test=source.has_published_test,
+        capture_splits=source.capture_splits,
     )
     fates = fates_of(examples, is_test)
     splits = split(examples, is_test, fates, plan)
@@ -49,26 +49,26 @@ def prepare(settings: PrepareSettings) -> Dataset:
         splits,
         replaces,
         source=str(settings.source),
-        captures=capture_rows(reports, counts, found.class_names),
+        captures=capture_rows(reports, counts, source.class_names),
         source_kind=settings.source_kind,
-        class_names=found.class_names,
+        class_names=source.class_names,
         representation=settings.representation,
         representation_version=REPRESENTATIONS[settings.representation].version,
         unit=settings.unit,
         rules=settings.rules,
-        split=split_facts(plan, found.not_served),
+        split=split_facts(plan, source.not_served),
     )
 
 
 def _sources(settings: PrepareSettings) -> Sources:
     if settings.source_kind in PUBLISHED:
         return published.sources_below(settings.source, settings.source_kind, settings.representation)
-    found = labelled_folder.sources_below(settings.source)
+    of_folders = labelled_folder.sources_below(settings.source)
     if settings.split_by == "capture":
         return sources.split_by_capture(
-            found, settings.test_fraction, settings.validation_fraction, settings.split_seed
+            of_folders, settings.test_fraction, settings.validation_fraction, settings.split_seed
         )
-    return found
+    return of_folders
 
 
 def fates_of(examples: Examples, is_published_test: np.ndarray | None = None) -> list[Fate]:

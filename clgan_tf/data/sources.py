@@ -186,9 +186,9 @@ def _refuse_empty_classes(captures: list[Source], reports: list[CaptureReport]) 
     by_name = {report.capture: report for report in reports}
     for label in sorted({source.label for source in captures} - {UNLABELLED}):
         mine = [(source, by_name[source.name]) for source in captures if source.label == label]
-        if not sum(found.sessions for _, found in mine):
-            for source, found in mine:
-                if found.warnings:
+        if not sum(known.sessions for _, known in mine):
+            for source, known in mine:
+                if known.warnings:
                     name = source.name.partition("/")[0]
-                    warning = found.warnings[0].replace(source.name, source.path, 1)
+                    warning = known.warnings[0].replace(source.name, source.path, 1)
                     raise CaptureError(f"{warning} Class {name} has no other session.")

@@ -45,10 +45,10 @@ class Builder(SessionDatasetBuilder, skip_registration=not session_builder.is_re
         folder = session_builder.manual_dir(dl_manager)
         labels = LABEL_MAPS[self.builder_config.classes][1]
         classes = capture_classes()
-        found = session_builder.captures_below(folder, classes) if folder else {}
-        if found:
+        files = session_builder.captures_below(folder, classes) if folder else {}
+        if files:
             to_label = {name: labels[place] for place, name in enumerate(ISCX_CLASSES)}
-            return session_builder.manifest_sources(found, classes, to_label, self.class_names(), NAME)
+            return session_builder.manifest_sources(files, classes, to_label, self.class_names(), NAME)
         config = self.builder_config
         return published_files.sources(
             NAME, config, dl_manager, folder, self.MANUAL_DOWNLOAD_INSTRUCTIONS, self.class_names(), labels

@@ -16,8 +16,8 @@ ARCHIVES = Path(__file__).parent / "archives.txt"
 
 def class_of(name: str) -> str | None:
     """The class of a capture by its file name: CLASS.pcap, or CLASS-1.pcap and so on where an archive holds several."""
-    found = re.fullmatch(r"(.+?)(-\d+)?\.pcap(ng)?", name)
-    return next((known for known in USTC_CLASSES if found and known.lower() == found[1].lower()), None)
+    match = re.fullmatch(r"(.+?)(-\d+)?\.pcap(ng)?", name)
+    return next((known for known in USTC_CLASSES if match and known.lower() == match[1].lower()), None)
 
 
 class Builder(SessionDatasetBuilder, skip_registration=not session_builder.is_registered(__name__)):
@@ -37,22 +37,22 @@ class Builder(SessionDatasetBuilder, skip_registration=not session_builder.is_re
     def sources(self, dl_manager: tfds.download.DownloadManager) -> Sources:
         """Captures where there is one, published images otherwise."""
         folder = session_builder.manual_dir(dl_manager)
-        found = (
+        files = (
             {path.name: path for path in sorted(folder.rglob("*")) if class_of(path.name) and path.is_file()}
             if folder
             else {}
         )
-        if not found:
+        if not files:
             config = self.builder_config
             return published_files.sources(
                 NAME, config, dl_manager, folder, self.MANUAL_DOWNLOAD_INSTRUCTIONS, self.class_names()
             )
         # Of classes without a capture, the archive that would hold it stands for what is missing.
-        classes = {name: str(class_of(name)) for name in found}
+        classes = {name: str(class_of(name)) for name in files}
         for line in ARCHIVES.read_text().splitlines():
             archive = Path(line).name
             name = Path(archive).stem
             if name not in classes.values():
                 classes[archive] = name
         to_label = {name: label for label, name in enumerate(USTC_CLASSES)}
-        return session_builder.manifest_sources(found, classes, to_label, self.class_names(), NAME)
+        return session_builder.manifest_sources(files, classes, to_label, self.class_names(), NAME)

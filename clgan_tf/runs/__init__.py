@@ -1,0 +1,1 @@
+"""One run on disk: its directory, its result, and the environment it ran in."""

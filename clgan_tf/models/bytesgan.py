@@ -7,21 +7,8 @@ import keras
 from keras import layers
 
 from clgan_tf.models.discriminator import LEAK, with_head
-from clgan_tf.models.gan import GAN
-from clgan_tf.models.generator import NOISE_SIZE
+from clgan_tf.models.gan import gan_of
 from clgan_tf.models.pixels import IMAGE_BYTES, IMAGE_SHAPE
-
-
-def bytesgan(
-    num_classes: int,
-    dropout: float = 0.5,
-    seed: int = 0,
-    noise_size: int = NOISE_SIZE,
-    generator_loss: str = "feature_matching",
-) -> GAN:
-    """A discriminator along the bytes against a generator that is its mirror image."""
-    generator, discriminator = build_bytesgan_generator(noise_size), build_bytesgan_discriminator(num_classes, dropout)
-    return GAN(discriminator, generator, generator_loss, seed=seed, name="bytesgan")
 
 
 def build_bytesgan_discriminator(num_classes: int, dropout: float = 0.5) -> keras.Model:
@@ -52,3 +39,6 @@ def build_bytesgan_generator(noise_size: int) -> keras.Model:
     x = layers.Reshape(IMAGE_SHAPE, name="rows")(x)
     image = layers.Activation("tanh", name="image", dtype="float32")(x)
     return keras.Model(noise, image, name="bytesgan_generator")
+
+
+bytesgan = gan_of("bytesgan", build_bytesgan_generator, build_bytesgan_discriminator)

@@ -7,21 +7,9 @@ import keras
 from keras import KerasTensor, layers
 
 from clgan_tf.models.discriminator import LEAK, with_head
-from clgan_tf.models.gan import GAN
-from clgan_tf.models.generator import NOISE_SIZE, build_generator
+from clgan_tf.models.gan import gan_of
+from clgan_tf.models.generator import build_generator
 from clgan_tf.models.pixels import IMAGE_SHAPE
-
-
-def dcgan(
-    num_classes: int,
-    dropout: float = 0.5,
-    seed: int = 0,
-    noise_size: int = NOISE_SIZE,
-    generator_loss: str = "feature_matching",
-) -> GAN:
-    """CLGAN's generator against a convolutional discriminator."""
-    generator, discriminator = build_generator(noise_size), build_dcgan_discriminator(num_classes, dropout)
-    return GAN(discriminator, generator, generator_loss, seed=seed, name="dcgan")
 
 
 def build_dcgan_discriminator(num_classes: int, dropout: float = 0.5) -> keras.Model:
@@ -36,3 +24,6 @@ def build_dcgan_discriminator(num_classes: int, dropout: float = 0.5) -> keras.M
         x = layers.LeakyReLU(LEAK, name=f"activation_{index}")(x)
     features = layers.Flatten(name="features")(x)  # [batch, 2048]
     return with_head(image, features, num_classes, dropout, "dcgan_discriminator")
+
+
+dcgan = gan_of("dcgan", build_generator, build_dcgan_discriminator)

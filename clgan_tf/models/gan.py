@@ -1,11 +1,13 @@
 """The K+1 semi-supervised GAN (Salimans et al. 2016), which CLGAN, DCGAN and ByteSGAN are with other networks."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from clgan_tf.models import losses
+from clgan_tf.models.generator import NOISE_SIZE
 from clgan_tf.models.pixels import to_bytes, to_pixels
 from clgan_tf.models.registry import GENERATOR_LOSSES
 from clgan_tf.models.two_networks import TwoNetworks
@@ -16,8 +18,8 @@ class GAN(TwoNetworks):
     """A discriminator and a generator that train each other.
 
     Args:
-      discriminator: image in [-1, 1] -> {"logits": [batch, K], "features": [batch, units]}.
-      generator: noise [batch, n] -> image [batch, 28, 28, 1] in [-1, 1].
+      network: the discriminator, image in [-1, 1] -> {"logits": [batch, K], "features": [batch, units]}.
+      partner: the generator, noise [batch, n] -> image [batch, 28, 28, 1] in [-1, 1].
       generator_loss: "feature_matching" (default) or "non_saturating".
       seed: with the discriminator's step number it determines the noise of every step, so that an
         interrupted and resumed training sees the same noise.
@@ -111,3 +113,26 @@ class GAN(TwoNetworks):
     def get_config(self) -> dict[str, Any]:
         """The generator's loss too."""
         return {**super().get_config(), "generator_loss": self.generator_loss}
+
+
+def gan_of(
+    name: str, build_generator: Callable[[int], keras.Model], build_discriminator: Callable[[int, float], keras.Model]
+) -> Callable[..., GAN]:
+    """The function that builds a GAN of these two networks, with the arguments that all GANs take.
+
+    Args:
+      build_generator: size of the noise -> generator.
+      build_discriminator: number of classes, dropout -> discriminator.
+    """
+
+    def build(
+        num_classes: int,
+        dropout: float = 0.5,
+        seed: int = 0,
+        noise_size: int = NOISE_SIZE,
+        generator_loss: str = "feature_matching",
+    ) -> GAN:
+        generator, discriminator = build_generator(noise_size), build_discriminator(num_classes, dropout)
+        return GAN(discriminator, generator, generator_loss, seed=seed, name=name)
+
+    return build

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from clgan_tf.common.errors import DataError, UserError
+from clgan_tf.common.errors import DataError
 from clgan_tf.common.files import written_aside
 
 MAX_BYTES = 64 << 20  # of a file
@@ -35,7 +35,7 @@ def decode(text: bytes, kind: type[Kind], what: str, remedy: str = "make it anew
     """One value of type `kind` from JSON. Raises DataError, which names `what` and the remedy, where it is none."""
     try:
         return msgspec.json.decode(text, type=kind, dec_hook=_decoded)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError, UserError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError) as error:
         raise DataError(f"{what}: not what clgan_tf writes there ({error}); {remedy}.") from error
 
 

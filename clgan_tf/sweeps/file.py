@@ -27,7 +27,6 @@ machine too. Rows of that file which are of no cell, or of data that an earlier 
 """
 
 import itertools
-import tomllib
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -40,9 +39,9 @@ from clgan_tf.common.errors import ConfigError
 from clgan_tf.common.setting import expanded
 from clgan_tf.data import recipe
 from clgan_tf.data.prepare import differing_flag
-from clgan_tf.runs.directory import RunDirectory, differing_setting
+from clgan_tf.runs.directory import RunDirectory, TrainedOn, differing_setting
 from clgan_tf.settings import PrepareSettings, TrainSettings
-from clgan_tf.sweeps.results import Cell, Row, known_rows, row_of
+from clgan_tf.sweeps.results import RESULTS, Cell, Row, known_rows, row_of
 
 
 class Grid(msgspec.Struct, forbid_unknown_fields=True):
@@ -110,7 +109,7 @@ def read_sweep(path: Path) -> tuple[Path, list[Task]]:
         tasks = [_task(directory, cell, sweep, grid) for grid in sweep.cells for cell in grid.cells()]
     except OSError as error:
         raise ConfigError(f"--sweep={path}: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.DecodeError, ConfigError) as error:
+    except (UnicodeDecodeError, msgspec.DecodeError, ConfigError) as error:
         raise ConfigError(f"--sweep={path}: {error}") from error
     if len({task.settings.run_dir for task in tasks}) < len(tasks):
         raise ConfigError(f"--sweep={path}: two cells are the same.")
@@ -130,12 +129,12 @@ def _task(directory: Path, cell: Cell, sweep: SweepFile, grid: Grid) -> Task:
         **sweep.train,
         **grid.train,
         **{"model": cell.model, "labels": cell.labels, "unlabelled": cell.unlabelled, "seed": cell.seed},
-        **{"dataset": dataset, "run_dir": run_dir, "resume": RunDirectory(run_dir).flagfile.exists()},
+        **{"dataset": str(dataset), "run_dir": str(run_dir), "resume": RunDirectory(run_dir).flagfile.exists()},
     }
     try:
         settings = _made(TrainSettings, given, "train")
         models.check(settings.model, settings.baselines, settings.generator_loss)
-        source = _made(PrepareSettings, {**sweep.data[cell.data], "dataset": dataset}, f"data.{cell.data}")
+        source = _made(PrepareSettings, {**sweep.data[cell.data], "dataset": str(dataset)}, f"data.{cell.data}")
     except ConfigError as error:
         raise ConfigError(f"{name}: {error}") from error
     return Task(cell, settings, source)
@@ -146,23 +145,19 @@ def _made(kind: type, values: dict[str, Any], where: str) -> Any:
     if unknown := set(values) - {known.name for known in fields(kind)}:
         raise ConfigError(f"{where} knows no {', '.join(sorted(unknown))}.")
     try:
-        return typed_json.convert({name: _plain(value) for name, value in values.items()}, kind)
+        return typed_json.convert(values, kind)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{where}: {error}") from error
-
-
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Path) else value
 
 
 def _refuse_other_settings(task: Task, directory: Path) -> None:
     """Raises ConfigError where the cell is there already, with other settings or of other data."""
     earlier = []
     if task.earlier is not None:
-        earlier.append((directory / "results.jsonl", task.earlier.result.settings, task.earlier.result.data))
-    if task.run.metrics.exists():
-        result = task.row().result
-        earlier.append((task.run.path, result.settings, result.data))
+        earlier.append((directory / RESULTS, task.earlier.result.settings, task.earlier.result.data))
+    if task.run.config.exists():  # It may only have been begun.
+        begun = typed_json.read(task.run.config, TrainSettings), typed_json.read(task.run.data, TrainedOn).data
+        earlier.append((task.run.path, *begun))
     for place, settings, data in earlier:
         if difference := differing_flag(data, task.source) or differing_setting(settings, task.settings):
             flag, then, now = difference

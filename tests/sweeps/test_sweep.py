@@ -186,6 +186,17 @@ def test_a_finished_run_with_other_settings_or_data_is_not_taken_for_the_cell(tm
             read_sweep(path)
 
 
+def test_a_cell_that_was_begun_with_other_settings_is_told_before_any_runs(tmp_path, demo_corpus, monkeypatch):
+    path = write(tmp_path, demo_corpus, models=["random_forest"], labels=[2])
+    with monkeypatch.context() as patched:
+        patched.setattr(run_results, "model_card", interrupted)
+        assert main(["--mode=sweep", f"--sweep={path}"]) == 130
+    assert not (tmp_path / "sweep/demo/random_forest_2_all_seed0/metrics.json").exists()
+    path.write_text(path.read_text().replace("batch_size = 32", "batch_size = 16"))
+    with pytest.raises(ConfigError, match="random_forest_2_all_seed0 of demo with --batch_size=32, not 16"):
+        read_sweep(path)
+
+
 def test_rows_of_an_earlier_recipe_are_not_the_cells(tmp_path, demo_corpus, one_row):
     path = write(tmp_path, demo_corpus, models=["random_forest"], labels=[2])
     target = tmp_path / "sweep/results.jsonl"

@@ -101,8 +101,8 @@ class SessionDatasetBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=T
     """Sources -> sessions -> de-duplicated splits, by Beam.
 
     A subclass says in `sources` where its sessions come from, and in `class_names` what is known before that.
-    `info.metadata["certificate"]` states sizes before and after, duplicates, conflicts, what splits share (nothing),
-    counts by class, the representation's version and the source's fingerprint.
+    `info.metadata["certificate"]` is a clgan_tf.data.registered.Certificate: the facts of the data set, what became of
+    each capture's sessions, and the source's fingerprint.
 
     Raises (from download_and_prepare):
       DataError: sources are missing, or a class has no session. ConfigError: the configuration does not fit them.

@@ -74,9 +74,8 @@ class ReadSource(beam.DoFn):
         for path in filter(None, (source.path, source.labels_path)):
             yield beam.pvalue.TaggedOutput("digest", (source.name, _digest(Path(path))))
         if source.labels_path:
-            examples = sources.read_published(source)
+            examples, report = sources.read_published(source)
             yield from _records(examples, source)
-            report = CaptureReport(source.name, source.label, 0, {}, len(examples), [])
         else:
             report = yield from self._capture(source)
         yield beam.pvalue.TaggedOutput("report", report)

@@ -119,8 +119,8 @@ def read_captures(
                 yield of_sessions(sessions, source), report(summary, len(sessions), source)
 
 
-def read_published(source: Source) -> Examples:
-    """The images of a published pair of idx files.
+def read_published(source: Source) -> tuple[Examples, CaptureReport]:
+    """The images of a published pair of idx files, and a report on them.
 
     The files do not say which session an image came from, so the image's own hash and its place stand for the session,
     and `num_bytes` is the image without its trailing zeros: a lower bound.
@@ -143,13 +143,14 @@ def read_published(source: Source) -> Examples:
         f"{hashlib.sha256(image.tobytes()).hexdigest()[:32]}/{source.name}/{row}" for row, image in enumerate(flat)
     ]
     num_bytes = np.where(flat.any(axis=1), IMAGE_BYTES - np.argmax(flat[:, ::-1] != 0, axis=1), 0)
-    return Examples(
+    examples = Examples(
         images,
         np.array(source.label_map, np.int64)[labels],
         np.full(len(images), source.name, dtype=object),
         np.array(sessions, dtype=object),
         num_bytes.astype(np.int64),
     )
+    return examples, CaptureReport(source.name, source.label, 0, {}, len(images), [])
 
 
 def read(
@@ -166,11 +167,11 @@ def read(
     parts: list[Examples] = []
     is_test: list[np.ndarray] = []
     reports: list[CaptureReport] = []
-    published = [source for source in sources if source.labels_path]
-    for source in published:
-        parts.append(read_published(source))
-        is_test.append(np.full(len(parts[-1]), source.is_test))
-        reports.append(CaptureReport(source.name, source.label, 0, {}, len(parts[-1]), []))
+    for source in (source for source in sources if source.labels_path):
+        examples, report_on_it = read_published(source)
+        parts.append(examples)
+        is_test.append(np.full(len(examples), source.is_test))
+        reports.append(report_on_it)
     captures = [source for source in sources if not source.labels_path]
     if captures:
         for examples, capture_report in read_captures(captures, representation, unit, rules, strict):

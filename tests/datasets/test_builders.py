@@ -381,7 +381,7 @@ def test_published_splits_are_the_published_images(published, tmp_path):
     assert sizes["published_test"] == 13325
     assert sizes["train"] + sizes["validation"] + sizes["test"] == 12922
     found = published_data.sources_below(published / "ustc_tfc2016", "ustc_tfc2016", "l7")
-    examples = sources.read_published(found.sources[0])
+    examples, _ = sources.read_published(found.sources[0])
     built = [
         (example["image"].tobytes(), int(example["label"]))
         for example in tfds.as_numpy(builder.as_dataset(split="published_test"))

@@ -145,7 +145,7 @@ def settings_of(mode: str, values: flags.FlagValues) -> Any:
 
 
 def _settings(kind: type, mode: str, values: flags.FlagValues) -> Any:
-    given = {}
+    given, hints = {}, {field.name: hint for field, hint in leaves(kind)}
     for field in fields(kind):
         if isinstance(field.default, Settings):
             given[field.name] = _settings(type(field.default), mode, values)
@@ -155,8 +155,7 @@ def _settings(kind: type, mode: str, values: flags.FlagValues) -> Any:
             if field.default is MISSING:
                 raise ConfigError(f"--mode={mode} needs --{field.name}.")
             continue
-        hint = next(hint for known, hint in leaves(kind) if known.name == field.name)
-        given[field.name] = _converted(value, hint)
+        given[field.name] = _converted(value, hints[field.name])
     made = kind(**given)
     if isinstance(made, TrainSettings):
         models.check(made.model, made.baselines, made.generator_loss)

@@ -7,6 +7,7 @@ from absl import flags as absl_flags
 from clgan_tf import flags
 from clgan_tf.common.errors import ConfigError, UserError
 from clgan_tf.common.quiet import import_tensorflow
+from clgan_tf.common.setting import Settings
 
 HELP = {"--help", "-help", "-h", "--helpfull", "--helpshort"}
 
@@ -28,9 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
         modes = flags.modes(values)
         # All settings are read before any work, so that a wrong flag is told at once.
         settings = {mode: flags.settings_of(mode, values) for mode in modes}
-        if "train" in settings and values.source:
-            settings["source of train"] = flags.settings_of("prepare", values)
-        warnings = _run(modes, settings)
+        source = flags.settings_of("prepare", values) if "train" in modes and values.source else None
+        warnings = _run(settings, source)
     except UserError as error:
         print(f"clgan-tf: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
@@ -49,16 +49,14 @@ def main(arguments: list[str] | None = None) -> int:
     return 3 if warnings else 0
 
 
-def _run(modes: list[str], settings: dict) -> list[str]:
+def _run(settings: dict[str, Settings], source_of_training: Settings | None) -> list[str]:
     import_tensorflow()
     from clgan_tf import commands
 
     warnings: list[str] = []
-    for mode in modes:
-        if mode == "train":
-            warnings += commands.run_train(settings["train"], settings.get("source of train"))
-        else:
-            warnings += getattr(commands, f"run_{mode}")(settings[mode]) or []
+    for mode, given in settings.items():
+        also = [source_of_training] if mode == "train" else []
+        warnings += getattr(commands, f"run_{mode}")(given, *also) or []
     return warnings
 
 

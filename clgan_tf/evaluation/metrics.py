@@ -19,16 +19,16 @@ def score(labels: np.ndarray, predicted: np.ndarray, class_names: list[str]) -> 
     numbers = np.arange(len(class_names))
     *columns, sizes = precision_recall_fscore_support(labels, predicted, labels=numbers, zero_division=0)
     weights = sizes / sizes.sum()
-    precision, recall, f1 = (float(np.mean(column)) for column in columns)
+    macro = Means(*(float(np.mean(column)) for column in columns))
     return Scores(
         accuracy=float(np.mean(labels == predicted)),
-        precision=precision,
-        recall=recall,
-        f1=f1,
+        precision=macro.precision,
+        recall=macro.recall,
+        f1=macro.f1,
         weighted=Means(*(float(column @ weights) for column in columns)),
         per_class={
-            name: ClassScores(*(float(column[row]) for column in columns), sessions=int(sizes[row]))  # type: ignore
-            for row, name in enumerate(class_names)
+            name: ClassScores(float(precision), float(recall), float(f1), int(size))
+            for name, precision, recall, f1, size in zip(class_names, *columns, sizes, strict=True)
         },
         confusion=confusion_matrix(labels, predicted, labels=numbers).tolist(),
         sessions=len(labels),

@@ -59,9 +59,9 @@ def curves_figure(rows: list[dict]) -> Figure:
     for phase in dict.fromkeys(row["phase"] for row in rows):
         chosen = [row for row in rows if row["phase"] == phase]
         name = "val_accuracy" if "val_accuracy" in chosen[0] else "accuracy"  # a fixed schedule has no validation
-        style = "-" if name == "val_accuracy" else "--"
-        axes[2].plot([row["epoch"] for row in chosen], [row[name] for row in chosen], style, label=phase)
-    axes[2].set(title="Accuracy on validation (dashed: on the labelled)", xlabel="epoch", ylim=(0, 1))
+        style, of = ("-", "validation") if name == "val_accuracy" else ("--", "labelled")
+        axes[2].plot([row["epoch"] for row in chosen], [row[name] for row in chosen], style, label=f"{phase}: {of}")
+    axes[2].set(title="Accuracy", xlabel="epoch", ylim=(0, 1))
     for axis in axes:
         axis.grid(alpha=0.3)
         if axis.lines:

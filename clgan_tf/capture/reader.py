@@ -7,7 +7,7 @@ from typing import BinaryIO
 from clgan_tf.capture import pcap, pcapng
 from clgan_tf.capture.block import Block
 from clgan_tf.capture.compression import DAMAGED_STREAM, opened
-from clgan_tf.capture.damage import Damage, Unreadable
+from clgan_tf.capture.damage import Damage, Empty, Unreadable
 from clgan_tf.capture.window import Window
 from clgan_tf.common.errors import CaptureError
 
@@ -18,8 +18,8 @@ class Reader:
 
     Args:
       path: the capture file, plain or in gzip, zstd or xz; "-" is standard input.
-      strict: raise CaptureError at a truncated tail or a corrupt record. Otherwise iteration ends there and `warning`
-        holds the sentence; what came before is kept.
+      strict: raise CaptureError at a truncated tail, a corrupt record or an empty file. Otherwise iteration ends there
+        and `warning` holds the sentence; what came before is kept.
 
     position: bytes of the file, as it lies on disk, that were read, for progress.
     """
@@ -37,6 +37,10 @@ class Reader:
                 for block in _blocks(window):
                     self.position = raw.tell() if raw.seekable() else window.offset
                     yield block
+        except Empty as error:
+            if self.strict:
+                raise self._error(window, str(error)) from error
+            self.warning = str(self._error(window, str(error)))
         except Unreadable as error:
             raise self._error(window, str(error)) from error
         except Damage as damage:
@@ -67,7 +71,7 @@ def _blocks(window: Window) -> Iterator[Block]:
         elif magic == pcapng.MAGIC:
             yield from pcapng.blocks(window)
         elif not magic:
-            raise Unreadable("the file is empty; capture again")
+            raise Empty("the file is empty; capture again")
         elif len(magic) < 4:
             raise Unreadable(f"holds {len(magic)} bytes, too few for any capture; capture again")
         else:

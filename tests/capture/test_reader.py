@@ -107,7 +107,6 @@ def test_damage_is_an_error_with_offset_or_a_warning_that_keeps_what_came_before
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "the file is empty"),
         (b"ab", "holds 2 bytes"),
         (b"PK\x03\x04 not a capture", "neither pcap nor pcapng"),
         (WHOLE[:20], "the pcap file header is truncated (20 of 24 bytes)"),
@@ -119,6 +118,15 @@ def test_what_is_no_capture_is_an_error_even_if_not_strict(tmp_path, data, words
     with pytest.raises(CaptureError, match="at offset") as error:
         read(tmp_path / "a.pcap", data, strict=False)
     assert words in str(error.value)
+
+
+def test_an_empty_file_is_a_warning_unless_strict(tmp_path):
+    path = p.write(tmp_path / "a.pcap", b"")
+    lenient = Reader(path)
+    assert packets(lenient) == []
+    assert lenient.warning == f"{path}: at offset 0: the file is empty; capture again."
+    with pytest.raises(CaptureError, match="the file is empty"):
+        packets(Reader(path, strict=True))
 
 
 def test_missing_file_and_directory(tmp_path):

@@ -16,7 +16,7 @@ from clgan_tf.capture import REPRESENTATIONS
 from clgan_tf.capture.sources import find
 from clgan_tf.common import progress
 from clgan_tf.common.errors import DataError, UserError
-from clgan_tf.data import prepare
+from clgan_tf.data import labelled_folder, prepare
 from clgan_tf.data.dataset import Dataset
 from clgan_tf.data.examples import Examples
 from clgan_tf.data.recipe import OWN_SPLITS
@@ -30,6 +30,7 @@ from clgan_tf.reporting.tables import circumstances, classes_table, systems_tabl
 from clgan_tf.runs.directory import RunDirectory
 from clgan_tf.runs.result import RunResult, read_result
 from clgan_tf.settings import (
+    PUBLISHED,
     AuditSettings,
     ClassifySettings,
     EvaluateSettings,
@@ -58,6 +59,9 @@ def _prepared(settings: PrepareSettings) -> tuple[Dataset, list[str]]:
         demo.write_corpus(settings.source, settings.split_seed, settings.overwrite and not settings.resume)
     dataset = prepare.prepare(settings)
     print(prepared_table(dataset))
+    if settings.source_kind not in PUBLISHED:
+        for path in labelled_folder.captures_of_no_class(settings.source):
+            print(f"Left out, because it lies in no class folder: {path}")
     return dataset, list(dict.fromkeys(warning for row in dataset.captures for warning in row.warnings))
 
 

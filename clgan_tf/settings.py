@@ -25,7 +25,7 @@ class PrepareSettings(Settings):
     """Settings of --mode=prepare."""
 
     source: Path = setting(
-        "Folder with the captures (root/CLASS/*.pcap, root/unlabelled/) or the published files.",
+        "Folder with the captures (below root/CLASS/ and root/unlabelled/) or the published files.",
     )
     source_kind: str = setting(
         "What the source is; demo makes its captures there first.", default="captures", choices=SOURCE_KINDS

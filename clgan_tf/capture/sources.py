@@ -1,6 +1,7 @@
 """Where captures come from: files, folders, shell patterns and standard input."""
 
 import glob
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def find(paths: Sequence[str | Path]) -> list[str]:
     found: list[str] = []
     for path in map(str, paths):
         if path != STANDARD_INPUT and Path(path).is_dir():
-            inside = sorted(str(file) for file in Path(path).rglob("*") if file.is_file() and is_capture(file))
+            inside = list(map(str, captures_below(Path(path))))
             if not inside:
                 raise CaptureError(f"{path}: no capture in this folder or below it; name another.")
             found += inside
@@ -35,6 +36,21 @@ def find(paths: Sequence[str | Path]) -> list[str]:
         else:
             found.append(path)
     return found
+
+
+def captures_below(folder: Path) -> list[Path]:
+    """All captures in a folder and below it, sorted; linked folders too, each folder once, so that links may circle."""
+    captures: list[Path] = []
+    entered: set[str] = set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        if os.path.realpath(parent) in entered:
+            folders.clear()
+            continue
+        entered.add(os.path.realpath(parent))
+        folders.sort()
+        paths = (Path(parent, name) for name in files)
+        captures += [path for path in paths if path.is_file() and is_capture(path)]
+    return sorted(captures, key=str)
 
 
 def is_capture(path: Path) -> bool:

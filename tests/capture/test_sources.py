@@ -127,3 +127,22 @@ def test_a_pattern_may_match_folders(tmp_path):
     p.write(tmp_path / "day2/b/c.pcap", CAPTURE)
     for pattern in ("day*", "**"):
         assert find([f"{tmp_path}/{pattern}"]) == [f"{tmp_path}/day1/a.pcap", f"{tmp_path}/day2/b/c.pcap"]
+
+
+def test_an_empty_file_among_others_costs_nothing(tmp_path):
+    p.write(tmp_path / "a.pcap", CAPTURE)
+    empty = p.write(tmp_path / "b.pcap", b"")
+    sessions = capture.load(tmp_path)
+    assert len(sessions) == 50
+    assert sessions.warnings == [f"{empty}: at offset 0: the file is empty; capture again."]
+    with pytest.raises(CaptureError, match="the file is empty"):
+        capture.load(empty)
+
+
+def test_linked_folders_are_read_once_even_in_a_circle(tmp_path):
+    p.write(tmp_path / "disk/night/n.pcap", CAPTURE)
+    p.write(tmp_path / "all/day.pcap", CAPTURE)
+    (tmp_path / "all/night").symlink_to(tmp_path / "disk/night")
+    (tmp_path / "all/again").symlink_to(tmp_path / "disk/night")
+    (tmp_path / "disk/night/back").symlink_to(tmp_path / "all")
+    assert find([tmp_path / "all"]) == [str(tmp_path / "all" / name) for name in ("again/n.pcap", "day.pcap")]

@@ -1,0 +1,32 @@
+from clgan_tf.data.examples import UNLABELLED
+from clgan_tf.data.labelled_folder import sources_below
+from clgan_tf.main import main
+from tests import packets as p
+
+CAPTURE = p.pcap([p.ipv4(p.udp(b"x"))], 101)
+
+
+def test_captures_of_a_class_may_lie_in_folders_below_it_and_behind_links(tmp_path):
+    for path in ("root/Chat/a.pcap", "root/Chat/2024/may/b.pcap", "root/unlabelled/lab/c.pcap", "disk/d.pcap"):
+        p.write(tmp_path / path, CAPTURE)
+    p.write(tmp_path / "root/Chat/notes.txt", b"no capture")
+    (tmp_path / "root/Video").symlink_to(tmp_path / "disk")
+    found = sources_below(tmp_path / "root")
+    assert found.class_names == ["Chat", "Video"]
+    assert {source.name: source.label for source in found.sources} == {
+        "Chat/2024/may/b.pcap": 0,
+        "Chat/a.pcap": 0,
+        "Video/d.pcap": 1,
+        "unlabelled/lab/c.pcap": UNLABELLED,
+    }
+
+
+def test_a_capture_beside_the_class_folders_is_named(tmp_path, capsys):
+    for port, name in ((1000, "Chat"), (2000, "Video")):
+        packets = [p.ipv4(p.udp(name.encode() + bytes([n]), port + n)) for n in range(40)]
+        p.write(tmp_path / f"source/{name}/a.pcap", p.pcap(packets, 101))
+    stray = p.write(tmp_path / "source/stray.pcap", CAPTURE)
+    p.write(tmp_path / "source/notes.txt", b"no capture")
+    assert main(["--mode=prepare", f"--source={tmp_path / 'source'}", f"--dataset={tmp_path / 'data'}"]) == 0
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Left out")]
+    assert told == [f"Left out, because it lies in no class folder: {stray}"]

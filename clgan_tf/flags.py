@@ -37,6 +37,7 @@ GENERAL = {
 }
 CHOICES = {"model": models.SYSTEMS, "generator_loss": models.GENERATOR_LOSSES}  # settings know no systems
 KNOWN_BY = {"baselines": models.BASELINES}
+BYTE_ORDER_MARK = "\ufeff"
 
 
 def define(values: flags.FlagValues) -> None:
@@ -97,7 +98,7 @@ def parse(values: flags.FlagValues, arguments: list[str]) -> None:
       ConfigError: a flag or flagfile is unknown or has a value that is not allowed; one sentence.
     """
     try:
-        rest = values(["clgan-tf", *arguments])[1:]
+        rest = values(["clgan-tf", *_without_byte_order_marks(values, arguments)])[1:]
     except flags.IllegalFlagValueError as error:
         refused = re.match(r"flag --(\w+)=(.*?): ", str(error), re.DOTALL)
         if not refused:
@@ -108,6 +109,16 @@ def parse(values: flags.FlagValues, arguments: list[str]) -> None:
         raise ConfigError(" ".join(str(error).removeprefix("ERROR:: ").split())) from error
     if rest:
         raise ConfigError(f"{rest[0]} is no flag; every setting begins with --.")
+
+
+def _without_byte_order_marks(values: flags.FlagValues, arguments: list[str]) -> list[str]:
+    """The arguments with their flagfiles' lines in place of them.
+
+    Some editors begin a file with a byte-order mark, which absl takes for a part of the first flag or comment.
+    """
+    lines = values.read_flags_from_files(arguments, force_gnu=False)
+    is_marked_comment = (BYTE_ORDER_MARK + "#", BYTE_ORDER_MARK + "//")
+    return [line.removeprefix(BYTE_ORDER_MARK) for line in lines if not line.startswith(is_marked_comment)]
 
 
 def _allowed(name: str, flag: flags.Flag) -> str:

@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from absl import flags as absl_flags
 
 from clgan_tf import flags
-from clgan_tf.common.setting import leaves
+from clgan_tf.common.setting import expanded, leaves
 from clgan_tf.main import main
 from tests import packets as p
 from tests.conftest import train_flags
@@ -88,6 +89,23 @@ def test_missing_and_unreadable_data(capsys, tmp_path, prepared):
     message = failing(capsys, train_flags(prepared, tmp_path / "run", "--labels=4000"), 1)
     assert "Class Chat has" in message
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("first", ["# A comment.", "--mode=classify"])
+def test_a_flagfile_may_begin_with_a_byte_order_mark(tmp_path, first):
+    path = tmp_path / "run.flags"
+    path.write_text(f"{first}\n--mode=classify\n--captures=a.pcap\n", encoding="utf-8-sig")
+    values = absl_flags.FlagValues()
+    flags.define(values)
+    flags.parse(values, [f"--flagfile={path}", "--captures=b.pcap"])
+    assert (values.mode, values.captures) == (["classify"], ["b.pcap"])
+
+
+def test_a_dollar_sign_may_be_part_of_a_name(tmp_path, monkeypatch):
+    named, other = p.write(tmp_path / "cost$HOME.pcap", b""), tmp_path / "other"
+    monkeypatch.setenv("ELSEWHERE", str(other))
+    assert expanded("--captures", str(named)) == Path(named)
+    assert expanded("--captures", "$ELSEWHERE/a.pcap") == other / "a.pcap"
 
 
 @pytest.mark.parametrize(

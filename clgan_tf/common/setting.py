@@ -111,6 +111,8 @@ def as_text(value: Any) -> str:
 
 def expanded(name: str, value: str) -> Path:
     """`value` with ~ and environment variables replaced. Raises ConfigError, with its name, where that fails."""
+    if Path(value).exists():  # A name may hold a dollar sign.
+        return Path(value)
     try:
         whole = os.path.expandvars(Path(value).expanduser())
     except RuntimeError as error:

@@ -92,8 +92,8 @@ class Sessions:
         """Source address and port, destination address and port; the source sent the first packet."""
         key = self.key[row]
         size = 4 if key["version"] == 4 else 16
-        a = str(ipaddress.ip_address(key["address_a"][:size].tobytes())), int(key["port_a"])
-        b = str(ipaddress.ip_address(key["address_b"][:size].tobytes())), int(key["port_b"])
+        a = _address(key["address_a"][:size].tobytes()), int(key["port_a"])
+        b = _address(key["address_b"][:size].tobytes()), int(key["port_b"])
         return (*b, *a) if self.initiator[row] else (*a, *b)
 
     def identifiers(self) -> np.ndarray:
@@ -117,6 +117,13 @@ class Sessions:
             if seen[capture, name] > 1:
                 names[place] = f"{name}#{seen[capture, name]}"
         return np.array(names, dtype=object)
+
+
+def _address(packed: bytes) -> str:
+    """An address as people write it; IPv4-mapped IPv6 by RFC 5952, section 5, which Python does from 3.13 on alone."""
+    address = ipaddress.ip_address(packed)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return f"::ffff:{mapped}" if mapped else str(address)
 
 
 def _digest(key: np.void | bytes, time: float) -> str:

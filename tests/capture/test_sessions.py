@@ -48,6 +48,20 @@ def test_a_flow_is_one_direction(path):
     assert flows.endpoints(0) == ("198.18.0.2", 53, "10.0.0.1", 40000)
 
 
+@pytest.mark.parametrize(
+    ("packed", "written"),
+    [
+        (bytes(10) + b"\xff\xff\xc0\x00\x02\x01", "::ffff:192.0.2.1"),  # RFC 5952, section 5
+        (bytes(12) + b"\xc0\x00\x02\x01", "::c000:201"),
+        (bytes(15) + b"\x01", "::1"),
+        (bytes.fromhex("20010db8000000000001000000000001"), "2001:db8::1:0:0:1"),  # section 4.2.3: the first run
+    ],
+)
+def test_addresses_are_written_alike_on_every_python(tmp_path, packed, written):
+    path = p.write(tmp_path / "a.pcap", p.pcap([p.ipv6(p.udp(b"x"), source=packed)], 101))
+    assert capture.load(path).endpoints(0)[0] == written
+
+
 def test_load_is_the_concatenation_of_stream_and_identifiers_differ(path, tmp_path):
     other = p.write(tmp_path / "b.pcap", p.pcap(FRAMES, 101, start=200))
     whole = capture.load([path, other])

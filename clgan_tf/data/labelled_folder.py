@@ -1,5 +1,8 @@
 """A folder of one's own captures: below root/CLASS/ with labels, below root/unlabelled/ without."""
 
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 from clgan_tf.capture.sources import captures_below, is_capture
@@ -7,16 +10,19 @@ from clgan_tf.common.errors import DataError
 from clgan_tf.data.examples import UNLABELLED, UNLABELLED_NAME
 from clgan_tf.data.sources import Source, Sources, plain_name
 
+UNLABELLED_SPELLINGS = {UNLABELLED_NAME, "unlabeled"}
+
 
 def sources_below(root: Path) -> Sources:
     """The captures of every class folder, in the order of their names; classes are labelled in that order.
 
     Raises:
-      DataError: the root is missing, has fewer than two classes, or a class has no capture.
+      DataError: the root is missing, has fewer than two classes, or two names for one class; or a class has no capture.
     """
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; --source must hold one folder of captures per class.")
     folders = sorted(folder for folder in root.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+    _refuse_twins(root, [folder.name for folder in folders])
     captures = {folder.name: captures_below(folder) for folder in folders}
     for name, paths in captures.items():
         if not paths:
@@ -34,3 +40,21 @@ def sources_below(root: Path) -> Sources:
 def captures_of_no_class(root: Path) -> list[Path]:
     """Captures that lie beside the class folders, sorted: they are not read."""
     return sorted(path for path in root.iterdir() if path.is_file() and is_capture(path))
+
+
+def _refuse_twins(root: Path, names: Iterable[str]) -> None:
+    """Raises DataError where folders' names look alike to people: each would become a class of its own."""
+    alike: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        alike[unicodedata.normalize("NFKC", name).casefold().strip()].append(name)
+    for plain, twins in alike.items():
+        if plain in UNLABELLED_SPELLINGS and twins != [UNLABELLED_NAME]:
+            raise DataError(
+                f"{root}: {', '.join(map(repr, twins))} would be a class; call the folder of captures without a label "
+                f"{UNLABELLED_NAME}, or give the class another name."
+            )
+        if len(twins) > 1:
+            raise DataError(
+                f"{root}: {' and '.join(map(ascii, twins))} differ only in case, spaces or the form of a letter; "
+                "join them, or give one another name."
+            )

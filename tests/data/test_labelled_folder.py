@@ -1,3 +1,8 @@
+import unicodedata
+
+import pytest
+
+from clgan_tf.common.errors import DataError
 from clgan_tf.data.examples import UNLABELLED
 from clgan_tf.data.labelled_folder import sources_below
 from clgan_tf.main import main
@@ -30,3 +35,21 @@ def test_a_capture_beside_the_class_folders_is_named(tmp_path, capsys):
     assert main(["--mode=prepare", f"--source={tmp_path / 'source'}", f"--dataset={tmp_path / 'data'}"]) == 0
     told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Left out")]
     assert told == [f"Left out, because it lies in no class folder: {stray}"]
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["Chat", "chat", "Video"], "'Chat' and 'chat' differ only in case"),
+        (["Chat", "Chat ", "Video"], "'Chat' and 'Chat ' differ only in case, spaces"),
+        ([unicodedata.normalize(form, "Café") for form in ("NFC", "NFD")], r"'Cafe\u0301' and 'Caf\xe9' differ only"),
+        (["Chat", "Video", "unlabeled"], "'unlabeled' would be a class; call the folder of captures without a label"),
+        (["Chat", "Video", "Unlabelled", "unlabelled"], "'Unlabelled', 'unlabelled' would be a class"),
+    ],
+)
+def test_names_that_look_alike_are_refused_as_classes(tmp_path, names, words):
+    for name in names:
+        p.write(tmp_path / name / "a.pcap", CAPTURE)
+    with pytest.raises(DataError) as error:
+        sources_below(tmp_path)
+    assert words in str(error.value)

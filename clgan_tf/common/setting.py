@@ -111,12 +111,13 @@ def as_text(value: Any) -> str:
 
 def expanded(name: str, value: str) -> Path:
     """`value` with ~ and environment variables replaced. Raises ConfigError, with its name, where that fails."""
-    if Path(value).exists():  # A name may hold a dollar sign.
-        return Path(value)
     try:
-        whole = os.path.expandvars(Path(value).expanduser())
+        path = Path(value).expanduser()
     except RuntimeError as error:
         raise ConfigError(f"{name}={value} names a home directory that is not there; give a path.") from error
+    if "$" in value and path.exists():  # A name may hold a dollar sign.
+        return path
+    whole = os.path.expandvars(path)
     if "$" in whole:
         raise ConfigError(f"{name}={value} names an environment variable that is not set; set it or give a path.")
     return Path(whole)

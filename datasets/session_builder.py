@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,6 +16,7 @@ from tensorflow_datasets.core import writer
 from tensorflow_datasets.proto import tf_example_pb2
 
 from clgan_tf.capture import REPRESENTATIONS, UNITS, SessionRules
+from clgan_tf.capture.sources import files_below
 from clgan_tf.common.errors import ConfigError, DataError
 from clgan_tf.data.examples import UNLABELLED
 from clgan_tf.data.recipe import OWN_SPLITS, Plan
@@ -203,10 +204,9 @@ def _by_capture(sources: Sources, config: SessionConfig) -> Sources:
     return served
 
 
-def captures_below(folder: Path, names: Iterable[str]) -> dict[str, Path]:
-    """Files below `folder` by name, those in `names` alone, whatever sub-folder they lie in."""
-    wanted = set(names)
-    return {path.name: path for path in sorted(folder.rglob("*")) if path.name in wanted and path.is_file()}
+def files_by_name(folder: Path | None, is_wanted: Callable[[str], Any]) -> dict[str, Path]:
+    """Files below `folder` by name, those alone whose name is wanted, whatever sub-folder they lie in."""
+    return {path.name: path for path in files_below(folder) if is_wanted(path.name)} if folder else {}
 
 
 def manual_dir(dl_manager: tfds.download.DownloadManager) -> Path | None:

@@ -39,18 +39,23 @@ def find(paths: Sequence[str | Path]) -> list[str]:
 
 
 def captures_below(folder: Path) -> list[Path]:
-    """All captures in a folder and below it, sorted; linked folders too, each folder once, so that links may circle."""
-    captures: list[Path] = []
+    """All captures among `files_below`."""
+    return [path for path in files_below(folder) if is_capture(path)]
+
+
+def files_below(folder: Path) -> list[Path]:
+    """All files in a folder and below it, sorted; linked folders too, each folder once, so that links may circle."""
+    files: list[Path] = []
     entered: set[str] = set()
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        if os.path.realpath(parent) in entered:
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in entered:
             folders.clear()
             continue
-        entered.add(os.path.realpath(parent))
-        folders.sort()
-        paths = (Path(parent, name) for name in files)
-        captures += [path for path in paths if path.is_file() and is_capture(path)]
-    return sorted(captures, key=str)
+        entered.add(real)
+        folders.sort()  # so that of two links to a folder always the same one is followed
+        files += [path for path in (Path(parent, name) for name in names) if path.is_file()]
+    return sorted(files, key=str)
 
 
 def is_capture(path: Path) -> bool:

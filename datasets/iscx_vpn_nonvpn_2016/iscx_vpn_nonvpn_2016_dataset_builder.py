@@ -45,7 +45,7 @@ class Builder(SessionDatasetBuilder, skip_registration=not session_builder.is_re
         folder = session_builder.manual_dir(dl_manager)
         labels = LABEL_MAPS[self.builder_config.classes][1]
         classes = capture_classes()
-        files = session_builder.captures_below(folder, classes) if folder else {}
+        files = session_builder.files_by_name(folder, classes.__contains__)
         if files:
             to_label = {name: labels[place] for place, name in enumerate(ISCX_CLASSES)}
             return session_builder.manifest_sources(files, classes, to_label, self.class_names(), NAME)

@@ -37,11 +37,7 @@ class Builder(SessionDatasetBuilder, skip_registration=not session_builder.is_re
     def sources(self, dl_manager: tfds.download.DownloadManager) -> Sources:
         """Captures where there is one, published images otherwise."""
         folder = session_builder.manual_dir(dl_manager)
-        files = (
-            {path.name: path for path in sorted(folder.rglob("*")) if class_of(path.name) and path.is_file()}
-            if folder
-            else {}
-        )
+        files = session_builder.files_by_name(folder, class_of)
         if not files:
             config = self.builder_config
             return published_files.sources(

@@ -35,6 +35,7 @@ from clgan_tf.settings import (
     ClassifySettings,
     EvaluateSettings,
     PrepareSettings,
+    PretrainSettings,
     ReportSettings,
     SweepSettings,
     TrainSettings,
@@ -42,7 +43,7 @@ from clgan_tf.settings import (
 from clgan_tf.sweeps import results as sweep_results
 from clgan_tf.sweeps.file import read_sweep
 from clgan_tf.sweeps.plan import plan
-from clgan_tf.training.run import Trained, train
+from clgan_tf.training.run import Trained, pretrain, train
 
 
 def run_prepare(settings: PrepareSettings) -> list[str]:
@@ -63,6 +64,14 @@ def _prepared(settings: PrepareSettings) -> tuple[Dataset, list[str]]:
         for path in labelled_folder.captures_of_no_class(settings.source):
             print(f"Left out, because it lies in no class folder: {path}")
     return dataset, list(dict.fromkeys(warning for row in dataset.captures for warning in row.warnings))
+
+
+def run_pretrain(settings: PretrainSettings, source: PrepareSettings | None) -> list[str]:
+    """Prepares the data if need be and makes a trunk, which --init_from takes."""
+    dataset, warnings = _dataset(settings.dataset, source)
+    run = pretrain(settings, dataset, source)
+    print(f"Trunk: {run.trunk}; fine-tune it with --mode=train --init_from={run.trunk}")
+    return warnings
 
 
 def run_train(settings: TrainSettings, source: PrepareSettings | None) -> list[str]:
@@ -177,7 +186,9 @@ def run_evaluate(settings: EvaluateSettings) -> None:
 
 def _score(trained: Trained, dataset: Dataset) -> RunResult:
     """Reads the test split, once, and writes everything about it into the run directory."""
-    scores = evaluation.evaluate(trained.systems, dataset.read("test"), dataset.facts.class_names)
+    scores = evaluation.evaluate(
+        trained.systems, dataset.read(trained.result.settings.score_on), dataset.facts.class_names
+    )
     result = replace(trained.result, systems={**trained.result.systems, **scores})
     write_results(trained.run, result)
     return result

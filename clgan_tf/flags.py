@@ -16,6 +16,7 @@ from clgan_tf.settings import (
     ClassifySettings,
     EvaluateSettings,
     PrepareSettings,
+    PretrainSettings,
     ReportSettings,
     SweepSettings,
     TrainSettings,
@@ -24,6 +25,7 @@ from clgan_tf.settings import (
 MODES: dict[str, type[Settings]] = {
     "prepare": PrepareSettings,
     "audit": AuditSettings,
+    "pretrain": PretrainSettings,
     "train": TrainSettings,
     "sweep": SweepSettings,
     "evaluate": EvaluateSettings,

@@ -10,6 +10,7 @@ from clgan_tf.common.quiet import import_tensorflow
 from clgan_tf.common.setting import Settings
 
 HELP = {"--help", "-help", "-h", "--helpfull", "--helpshort"}
+TRAINING = {"pretrain", "train"}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,13 +30,13 @@ def main(arguments: list[str] | None = None) -> int:
         modes = flags.modes(values)
         # All settings are read before any work, so that a wrong flag is told at once.
         settings = {mode: flags.settings_of(mode, values) for mode in modes}
-        source = flags.settings_of("prepare", values) if "train" in modes and values.source else None
+        source = flags.settings_of("prepare", values) if TRAINING & set(modes) and values.source else None
         warnings = _run(settings, source)
     except UserError as error:
         print(f"clgan-tf: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
     except KeyboardInterrupt:
-        hint = " The training continues with the same flags and --resume." if "train" in values.mode else ""
+        hint = " The training continues with the same flags and --resume." if TRAINING & set(values.mode) else ""
         print(f"clgan-tf: stopped.{hint}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # The reader of standard output has seen enough.
@@ -55,7 +56,7 @@ def _run(settings: dict[str, Settings], source_of_training: Settings | None) -> 
 
     warnings: list[str] = []
     for mode, given in settings.items():
-        also = [source_of_training] if mode == "train" else []
+        also = [source_of_training] if mode in TRAINING else []
         warnings += getattr(commands, f"run_{mode}")(given, *also) or []
     return warnings
 

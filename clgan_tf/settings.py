@@ -65,15 +65,68 @@ class PrepareSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainSettings(Settings):
-    """Settings of --mode=train. Which systems there are, `clgan_tf.models` knows."""
+class FillingSettings(Settings):
+    """Of CLGAN+'s networks and its phase 1, in which the generator fills bytes; it counts steps, not epochs."""
 
+    pretraining_steps: int = setting(
+        "clgan_plus: steps of phase 1, each of 64 sessions; 0: none.", default=1200, least=0
+    )
+    width: int = setting("clgan_plus: units of each row of 28 bytes.", default=192, least=16, most=1024)
+    magnitude: bool = setting("clgan_plus: bytes are numbers too, not symbols alone.", default=True)
+    predictable: bool = setting("clgan_plus: spend the loss on hidden bytes that can be told.", default=True)
+    byte_weight: float = setting("clgan_plus: of the loss on hidden bytes.", default=1.0, least=0)
+    detection_weight: float = setting("clgan_plus: of the loss on filled bytes and others.", default=1.0, least=0)
+    session_weight: float = setting("clgan_plus: of the K+1 loss on whole and filled sessions.", default=0.1, least=0)
+    adversarial_weight: float = setting("clgan_plus: of the generator's K+1 loss.", default=0.0, least=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuningSettings(Settings):
+    """Of CLGAN+'s phase 2, on few labels."""
+
+    finetuning_steps: int = setting("clgan_plus: steps of phase 2, each of 32 labelled rows.", default=300, least=1)
+    fills: bool = setting("clgan_plus: phase 2 sees filled spans instead of hidden ones.", default=False)
+    consistency_weight: float = setting("clgan_plus: of phase 2's loss on unlabelled rows.", default=0.0, least=0)
+    weight_average: float = setting(
+        "clgan_plus: decay of phase 2's average of weights; 0: none.", default=0.98, least=0, most=0.9999
+    )
+    class_balance: float = setting(
+        "clgan_plus: 0 draws labelled rows alike, 1 classes alike.", default=0.5, least=0, most=1
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainSettings(Settings):
+    """Settings of --mode=pretrain: phase 1 of CLGAN+ alone, which needs no label."""
+
+    MODE: ClassVar = "pretrain"
     ABOUT_THE_DIRECTORY: ClassVar = ("run_dir", "dataset", "overwrite", "resume")  # change nothing that is computed
 
     dataset: Path = setting(DATASET)
     run_dir: Path = setting(RUN_DIR)
     resume: bool = setting(RESUME, default=False)
     overwrite: bool = setting(OVERWRITE, default=False)
+    seed: int = setting(
+        "Seed of the choice of labels, the weights, the noise and the order of batches.",
+        default=0,
+        least=0,
+        most=MAX_SEED,
+    )
+    filling: FillingSettings = FillingSettings()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        run, data = self.run_dir.resolve(), self.dataset.resolve()
+        if run == data or run in data.parents or data in run.parents:
+            raise ConfigError(f"--run_dir={self.run_dir} and --dataset={self.dataset} must not lie in each other.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(PretrainSettings):
+    """Settings of --mode=train. Which systems there are, `clgan_tf.models` knows."""
+
+    MODE: ClassVar = "train"
+
     model: str = setting("The paper's section 2.2 or 2.1, or a system compared with it.", default="clgan")
     labels: float = setting(
         "Label budget: how many training sessions may show their label, in --labels_unit. Every fifth label of a "
@@ -83,12 +136,6 @@ class TrainSettings(Settings):
     )
     labels_unit: str = setting("Unit of --labels.", default="total", choices=LABEL_UNITS)
     unlabelled: int = setting("Use at most so many unlabelled sessions, a uniform sample; 0 = all.", default=0, least=0)
-    seed: int = setting(
-        "Seed of the choice of labels, the weights, the noise and the order of batches.",
-        default=0,
-        least=0,
-        most=MAX_SEED,
-    )
     batch_size: int = setting("Rows of each kind (labelled, unlabelled, generated) in one step.", default=256, least=2)
     pretraining_epochs: int = setting(
         "Epochs of phase 1 over the unlabelled sessions; 0 leaves it out.", default=20, least=0
@@ -102,6 +149,13 @@ class TrainSettings(Settings):
     patience: int = setting(
         "Phase 2 stops after so many epochs without a better validation accuracy.", default=25, least=1
     )
+    tuning: TuningSettings = TuningSettings()
+    init_from: Path | None = setting("clgan_plus: a trunk from --mode=pretrain in place of phase 1.", default=None)
+    score_on: str = setting(
+        "Split to score: validation while settings are chosen, test for what is reported.",
+        default="test",
+        choices=("test", "validation"),
+    )
     baselines: tuple[str, ...] = setting("Other systems to train on the same labels, separated by commas.", default=())
 
     def __post_init__(self) -> None:
@@ -112,9 +166,6 @@ class TrainSettings(Settings):
             raise ConfigError(
                 f"--labels must be a whole number from 1 with --labels_unit={self.labels_unit}, not {self.labels:g}."
             )
-        run, data = self.run_dir.resolve(), self.dataset.resolve()
-        if run == data or run in data.parents or data in run.parents:
-            raise ConfigError(f"--run_dir={self.run_dir} and --dataset={self.dataset} must not lie in each other.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,7 +39,7 @@ def test_help_groups_every_flag_by_mode(capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--mode=learn"], "--mode takes prepare, audit, train, sweep, evaluate, classify, report, not 'learn'"),
+        (["--mode=learn"], "--mode takes prepare, audit, pretrain, train, sweep, evaluate, classify, report, not 'learn'"),
         (["--labels_unit=percent"], "--labels_unit takes total, per_class, fraction, not 'percent'"),
         (["--lables=3"], "Did you mean: labels"),
         (["--batch_size=many"], "--batch_size takes an integer >= 2, not 'many'"),

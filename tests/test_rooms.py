@@ -13,7 +13,19 @@ from tests import packets as p
 ROOT = Path(__file__).parents[1]
 # Each knows only those before it.
 ROOMS = (
-    *("common", "capture", "settings", "demo", "data", "runs", "models", "evaluation", "training", "serving"),
+    *(
+        "common",
+        "capture",
+        "settings",
+        "demo",
+        "data",
+        "runs",
+        "models",
+        "evaluation",
+        "training",
+        "estimator",
+        "serving",
+    ),
     *("sweeps", "reporting", "commands", "flags", "main"),
 )
 NO_CONFIGURATION = ("models",)

@@ -38,6 +38,14 @@ class Examples:
         columns = ([getattr(part, column.name) for part in parts] for column in fields(Examples))
         return Examples(*map(np.concatenate, columns))
 
+    @staticmethod
+    def of_images(images: np.ndarray, labels: np.ndarray | None = None) -> "Examples":
+        """Rows of which nothing but the image, and perhaps the label, is known."""
+        count = len(images)
+        unknown = np.full(count, "")
+        labels = np.full(count, UNLABELLED) if labels is None else labels
+        return Examples(images, labels, unknown, unknown, np.full(count, IMAGE_BYTES))
+
     def image_hashes(self) -> np.ndarray:
         """SHA-256 of every image, as 32-byte strings: bytes [n]."""
         flat = np.ascontiguousarray(self.images).reshape(len(self), IMAGE_BYTES)

@@ -1,7 +1,8 @@
 """The sessions of one run: few with their label, many without; made in one place from a budget, its unit and a seed."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -16,12 +17,12 @@ STOPPING_SHARE = 5  # every fifth label of a class is for early stopping
 class Unlabelled:
     """The training sessions that do not show their label, and those of the unlabelled split.
 
-    count: how many; shown: sessions, str [n], that are in the shards of both splits but not here; sample: the sessions
-    themselves, where not all are used; otherwise they are read from the shards.
+    count: how many; shards: the files to read them from; shown: sessions, str [n], that are there but not among these;
+    sample: the sessions themselves, where not all are used, in place of those files.
     """
 
-    dataset: Dataset
     count: int
+    shards: list[Path]
     shown: np.ndarray
     sample: Examples | None = None
 
@@ -60,6 +61,31 @@ class FewLabels:
         """All labels, for systems that need no early stopping."""
         return Examples.concatenate([self.labelled, self.validation])
 
+    @property
+    def every_session(self) -> Unlabelled:
+        """All sessions without their labels, those that show one too."""
+        everything = self.unlabelled
+        count = everything.count + self.facts.count
+        sample = everything.sample
+        if sample is not None:
+            sample = Examples.concatenate([sample, self.whole_budget])
+        return Unlabelled(count, everything.shards, np.array([], str), sample)
+
+
+def in_memory(images: np.ndarray) -> Unlabelled:
+    """Sessions of which nothing but their images, uint8 [n, 28, 28, 1], is known."""
+    return Unlabelled(len(images), [], np.array([], str), Examples.of_images(images))
+
+
+def every_session(dataset: Dataset) -> Unlabelled:
+    """All training sessions and those of the unlabelled split, without labels."""
+    sizes = dataset.facts.sizes
+    return Unlabelled(sizes["train"] + sizes["unlabelled"], _shards(dataset), np.array([], str))
+
+
+def _shards(dataset: Dataset) -> list[Path]:
+    return [path for split in ("train", "unlabelled") for path in dataset.paths(split)]
+
 
 def few_labels(dataset: Dataset, budget: float, unit: str, most_unlabelled: int, seed: int) -> FewLabels:
     """Chooses a run's labels from the training split.
@@ -81,13 +107,12 @@ def few_labels(dataset: Dataset, budget: float, unit: str, most_unlabelled: int,
     if chosen.sum() < STOPPING_SHARE * len(class_names):
         for_stopping &= False
     labelled, validation = train[chosen & ~for_stopping], train[for_stopping]
-    unlabelled = Unlabelled(
-        dataset, len(train) - int(chosen.sum()) + dataset.facts.sizes["unlabelled"], train.sessions[chosen]
-    )
+    count = len(train) - int(chosen.sum()) + dataset.facts.sizes["unlabelled"]
+    unlabelled = Unlabelled(count, _shards(dataset), train.sessions[chosen])
     if 0 < most_unlabelled < unlabelled.count:
         whole = Examples.concatenate([train[~chosen], dataset.read("unlabelled")])
         sample = whole[sample_of(whole.sessions, most_unlabelled, seed)]
-        unlabelled = Unlabelled(dataset, most_unlabelled, unlabelled.shown, sample)
+        unlabelled = replace(unlabelled, count=most_unlabelled, sample=sample)
     names = "\n".join(sorted(train.sessions[chosen]))
     facts = LabelFacts(
         budget,

@@ -1,7 +1,8 @@
 """tf.data pipelines over a prepared data set: labelled and unlabelled streams, zipped, with static shapes."""
 
-from pathlib import Path
+from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
 from clgan_tf.common.errors import DataError
@@ -31,21 +32,11 @@ def adversarial(few: FewLabels, batch_size: int, seed: int, skip_steps: int = 0)
     count = few.unlabelled.count
     if not count:
         raise DataError(
-            f"{few.unlabelled.dataset.directory}: no training session is left without its label; lower --labels, add "
+            f"{few.unlabelled.shards[0].parent}: no training session is left without its label; lower --labels, add "
             "captures to unlabelled/, or pass --pretraining_epochs=0."
         )
     labelled_stream = supervised(few.labelled, min(batch_size, len(few.labelled)), seed)
-    unlabelled_stream = (
-        images(few.unlabelled)
-        .shuffle(min(count, MAX_SHUFFLED_EXAMPLES), seed=seed + 1, reshuffle_each_iteration=True)
-        .repeat()
-        .batch(batch_size, drop_remainder=True)
-    )
-
-    def join(pair: tuple[tf.Tensor, tf.Tensor], images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"labelled": pair[0], "labels": pair[1], "unlabelled": images}
-
-    stream = tf.data.Dataset.zip(labelled_stream, unlabelled_stream).map(join).skip(skip_steps)
+    stream = two_streams(labelled_stream, _shuffled_images(few.unlabelled, batch_size, seed + 1)).skip(skip_steps)
     return stream.prefetch(tf.data.AUTOTUNE), max(1, count // batch_size)
 
 
@@ -56,6 +47,46 @@ def supervised(labelled: Examples, batch_size: int, seed: int) -> tf.data.Datase
         stream.shuffle(len(labelled), seed=seed, reshuffle_each_iteration=True)
         .repeat()
         .batch(batch_size, drop_remainder=True)
+    )
+
+
+def unlabelled_batches(unlabelled: Unlabelled, batch_size: int, seed: int, skip_steps: int = 0) -> tf.data.Dataset:
+    """Endless shuffled batches of images uint8 [batch_size, 28, 28, 1]; skip_steps: see `adversarial`."""
+    return _shuffled_images(unlabelled, batch_size, seed).skip(skip_steps).prefetch(tf.data.AUTOTUNE)
+
+
+def _shuffled_images(unlabelled: Unlabelled, batch_size: int, seed: int) -> tf.data.Dataset:
+    return (
+        images(unlabelled)
+        .shuffle(min(unlabelled.count, MAX_SHUFFLED_EXAMPLES), seed=seed, reshuffle_each_iteration=True)
+        .repeat()
+        .batch(batch_size, drop_remainder=True)
+    )
+
+
+def balanced(labelled: Examples, batch_size: int, balance: float, seed: int) -> tf.data.Dataset:
+    """Endless batches as of `supervised`, in which small classes come more often than their share.
+
+    Args:
+      balance: a class is drawn with its size to the power of 1 - balance: 0 draws sessions alike, 1 classes alike.
+    """
+    numbers, sizes = np.unique(labelled.labels, return_counts=True)
+    weights = sizes ** (1.0 - balance)
+    streams = []
+    for number, size in zip(numbers, sizes, strict=True):
+        rows = labelled.labels == number
+        stream = tf.data.Dataset.from_tensor_slices((labelled.images[rows], labelled.labels[rows]))
+        streams.append(stream.shuffle(size, seed=seed + int(number), reshuffle_each_iteration=True).repeat())
+    drawn = tf.data.Dataset.sample_from_datasets(streams, weights / weights.sum(), seed=seed)
+    return drawn.batch(batch_size, drop_remainder=True)
+
+
+def two_streams(labelled: tf.data.Dataset, unlabelled: tf.data.Dataset | None) -> tf.data.Dataset:
+    """Joins (images, labels) and images to {"labelled": ..., "labels": ..., "unlabelled": ...}."""
+    if unlabelled is None:
+        return labelled.map(lambda images, labels: {"labelled": images, "labels": labels})
+    return tf.data.Dataset.zip(labelled, unlabelled).map(
+        lambda pair, images: {"labelled": pair[0], "labels": pair[1], "unlabelled": images}
     )
 
 
@@ -72,25 +103,18 @@ def images(unlabelled: Unlabelled) -> tf.data.Dataset:
     """
     if unlabelled.sample is not None:
         return tf.data.Dataset.from_tensor_slices(unlabelled.sample.images)
-    shown = tf.lookup.StaticHashTable(
-        tf.lookup.KeyValueTensorInitializer(
-            tf.constant(unlabelled.shown.tolist(), tf.string), tf.ones(len(unlabelled.shown), tf.int64)
-        ),
-        default_value=0,
-    )
-
-    def hidden(batch: dict[str, tf.Tensor]) -> tf.Tensor:
-        return tf.boolean_mask(batch["image"], shown.lookup(batch["session"]) == 0)
-
-    paths = shards(unlabelled)
-    for path in paths:
+    for path in unlabelled.shards:
         tfrecord.check_lengths(path)
-    stream = (
-        tf.data.TFRecordDataset([str(path) for path in paths]).batch(1024).map(tfrecord.parse).map(hidden).unbatch()
-    )
+    batches = tf.data.TFRecordDataset([str(path) for path in unlabelled.shards]).batch(1024).map(tfrecord.parse)
+    stream = batches.map(_without(unlabelled.shown)).unbatch()
     return stream.cache() if unlabelled.count <= MAX_CACHED_EXAMPLES else stream
 
 
-def shards(unlabelled: Unlabelled) -> list[Path]:
-    """The files that unlabelled sessions are read from."""
-    return [path for split in ("train", "unlabelled") for path in unlabelled.dataset.paths(split)]
+def _without(sessions: np.ndarray) -> Callable[[dict[str, tf.Tensor]], tf.Tensor]:
+    """The images of a batch that are of none of these sessions."""
+    if not len(sessions):  # TensorFlow has no empty table.
+        return lambda batch: batch["image"]
+    names = tf.constant(sessions.tolist(), tf.string)
+    initializer = tf.lookup.KeyValueTensorInitializer(names, tf.ones(len(sessions), tf.int64))
+    shown = tf.lookup.StaticHashTable(initializer, default_value=0)
+    return lambda batch: tf.boolean_mask(batch["image"], shown.lookup(batch["session"]) == 0)

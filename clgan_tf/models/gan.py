@@ -10,7 +10,7 @@ from clgan_tf.models import losses
 from clgan_tf.models.generator import NOISE_SIZE
 from clgan_tf.models.pixels import to_bytes, to_pixels
 from clgan_tf.models.registry import GENERATOR_LOSSES
-from clgan_tf.models.two_networks import TwoNetworks
+from clgan_tf.models.two_networks import TwoNetworks, seed_of
 
 
 @keras.saving.register_keras_serializable("clgan_tf")
@@ -55,11 +55,8 @@ class GAN(TwoNetworks):
 
     def noise(self, batch_size: int | tf.Tensor, step: int | tf.Tensor) -> tf.Tensor:
         """The noise of one step, [batch, n] in U[-1, 1]; differs by replica under tf.distribute."""
-        context = tf.distribute.get_replica_context()
-        replica = context.replica_id_in_sync_group if context else 0
-        seed = tf.stack([tf.cast(self.seed, tf.int64), tf.cast(step, tf.int64)])
-        seed = tf.random.experimental.stateless_fold_in(seed, replica)
-        return tf.random.stateless_uniform((batch_size, self.generator.input.shape[-1]), seed, minval=-1.0, maxval=1.0)
+        shape = (batch_size, self.generator.input.shape[-1])
+        return tf.random.stateless_uniform(shape, seed_of(self.seed, step), minval=-1.0, maxval=1.0)
 
     def generate(self, count: int, step: int = 0) -> tf.Tensor:
         """Generated sessions as bytes, [count, 28, 28, 1] uint8, for people to look at."""

@@ -5,6 +5,8 @@ with Z(x) = sum_k exp l_k(x), p(real | x) = Z / (Z + 1). Everything is computed 
 log Z = logsumexp(l) and softplus, never from the logarithm of a softmax.
 """
 
+import math
+
 import tensorflow as tf
 
 
@@ -48,3 +50,27 @@ def feature_matching(real_features: tf.Tensor, generated_features: tf.Tensor) ->
 def non_saturating(generated_logits: tf.Tensor) -> tf.Tensor:
     """-E log p(real | G(z)), the generator's other loss. generated_logits: [batch, K]; scalar."""
     return unlabelled_loss(generated_logits)
+
+
+def byte_losses(values: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Cross entropy of each byte. values: [batch, p] int in 0..255; logits: [batch, p, 256]; returns [batch, p]."""
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=values, logits=logits)
+
+
+def predictability(byte_loss: tf.Tensor) -> tf.Tensor:
+    """How much of the loss to spend on a byte: 1.05 - loss / ln 256, at least 0.05; no gradient flows through it.
+
+    Most of an encrypted payload stays near ln 256 whatever is learned and teaches nothing (FlowSem-MAE, arXiv
+    2603.10051, spends it on predictable fields alone). byte_loss: any shape, returned.
+    """
+    return tf.maximum(0.05, 1.05 - tf.stop_gradient(byte_loss) / math.log(256))
+
+
+def mean_of(values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Their weighted mean, 0 where all weights are. values, weights: of one shape; scalar."""
+    return tf.math.divide_no_nan(tf.reduce_sum(values * weights), tf.reduce_sum(weights))
+
+
+def detection_losses(is_real: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Cross entropy of each byte's being the session's own. is_real: float, 1 or 0; logits alike; returns alike."""
+    return tf.nn.sigmoid_cross_entropy_with_logits(labels=is_real, logits=logits)

@@ -20,7 +20,9 @@ class System(NamedTuple):
     builder: str
 
 
+PLUS = "clgan_plus"  # its phases are its own: training/byte_phases.py
 NETWORKS = {
+    PLUS: System("CLGAN+", "clgan_tf.models.clgan_plus:clgan_plus"),
     "clgan": System("CLGAN", "clgan_tf.models.clgan:clgan"),
     "clgan_cross_attention": System("CLGAN, section 2.1", "clgan_tf.models.clgan:clgan_cross_attention"),
     "dcgan": System("DCGAN", "clgan_tf.models.dcgan:dcgan"),

@@ -75,14 +75,17 @@ class TwoNetworks(keras.Model):
         """What to show beside these images, uint8 [batch, 28, 28, 1]: generated ones, or reconstructions."""
         raise NotImplementedError
 
-    def summary_of(self, means: dict[str, tf.Tensor], labels: tf.Tensor, logits: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Takes in a step's MEANS and its labelled rows; returns the logs.
+    def summary_of(
+        self, means: dict[str, tf.Tensor], labels: tf.Tensor | None = None, logits: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
+        """Takes in a step's MEANS and its labelled rows, if it has any; returns the logs.
 
         `loss` is the sum of what both networks minimise: Keras's TerminateOnNaN looks at a log of that name.
         """
         for name, value in means.items():
             (self.loss_mean if name == "loss" else self.means[name]).update_state(value)
-        self.accuracy.update_state(labels, logits)
+        if labels is not None:
+            self.accuracy.update_state(labels, logits)
         return {metric.name: metric.result() for metric in self.metrics}
 
     def test_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -121,6 +124,13 @@ class TwoNetworks(keras.Model):
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """The inverse of `get_compile_config`."""
         self.compile(**{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()})
+
+
+def seed_of(seed: int, step: int | tf.Tensor) -> tf.Tensor:
+    """The seed of whatever is random in a step of a run, int64 [2]; differs by replica under tf.distribute."""
+    context = tf.distribute.get_replica_context()
+    replica = context.replica_id_in_sync_group if context else 0
+    return tf.random.fold_in(tf.stack([tf.cast(seed, tf.int64), tf.cast(step, tf.int64)]), replica)
 
 
 def default_optimizer(learning_rate: float = 2e-4) -> keras.optimizers.Optimizer:

@@ -18,10 +18,13 @@ from clgan_tf.common.files import written_aside
 from clgan_tf.evaluation.audit import Finding
 
 GAN_LOSSES = ("discriminator_loss", "generator_loss")  # the paper's figure 4
+FILLING_LOSSES = ("hidden_byte_loss", "generator_loss", "detection_loss", "session_loss")
 AUTOENCODER_LOSSES = ("labelled_loss", "reconstruction_loss")
 PROBABILITIES = {
     "probability_real": "p(real), unlabelled sessions",
     "probability_real_generated": "p(real), generated sessions",
+    "probability_real_filled": "p(real), filled sessions",
+    "detection_accuracy": "bytes told from filled ones",
 }
 LIGHT, DARK = "white", "#222222"
 SHORTCUT_COLOUR, CONTENT_COLOUR = "#c0392b", "#4a7fb5"
@@ -58,6 +61,8 @@ def curves_figure(rows: list[dict]) -> Figure:
     axes[1].set(title="Phase 1: p(real)", xlabel="epoch", ylim=(0, 1))
     for phase in dict.fromkeys(row["phase"] for row in rows):
         chosen = [row for row in rows if row["phase"] == phase]
+        if "accuracy" not in chosen[0]:  # a phase without labels
+            continue
         name = "val_accuracy" if "val_accuracy" in chosen[0] else "accuracy"  # a fixed schedule has no validation
         style, of = ("-", "validation") if name == "val_accuracy" else ("--", "labelled")
         axes[2].plot([row["epoch"] for row in chosen], [row[name] for row in chosen], style, label=f"{phase}: {of}")
@@ -92,7 +97,11 @@ def losses_figure(curves: dict[str, dict[str, list[float]]]) -> Figure:
 
 def _losses(curves: dict[str, list[float]]) -> dict[str, str]:
     """What a system with these curves minimises, and its label."""
-    names = GAN_LOSSES if "generator_loss" in curves else AUTOENCODER_LOSSES
+    for names in (FILLING_LOSSES, GAN_LOSSES):
+        if set(names) <= set(curves):
+            break
+    else:
+        names = AUTOENCODER_LOSSES
     return {name: name.replace("_", " ") for name in names}
 
 

@@ -19,7 +19,8 @@ def write_results(run: RunDirectory, result: RunResult) -> None:
     for system, scores in result.systems.items():
         confusion = np.array(scores.confusion)
         is_own = system == result.model
-        heading = f"{title(system)}: test split, accuracy {scores.accuracy:.1%}, macro-F1 {scores.f1:.1%}"
+        measured = f"accuracy {scores.accuracy:.1%}, macro-F1 {scores.f1:.1%}"
+        heading = f"{title(system)}: {result.settings.score_on} split, {measured}"
         figure = figures.confusion_figure(confusion, class_names, heading)
         if is_own:
             write_result(

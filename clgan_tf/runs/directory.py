@@ -12,7 +12,7 @@ from clgan_tf.common.setting import as_flags
 from clgan_tf.data.description import DataFacts
 from clgan_tf.data.few_labels import LabelFacts
 from clgan_tf.runs.environment import environment
-from clgan_tf.settings import PrepareSettings, TrainSettings
+from clgan_tf.settings import PrepareSettings, PretrainSettings
 
 FLAGFILE = "run.flags"
 FLAGFILE_HEAD = "# Made by clgan_tf; repeats the run in"
@@ -76,6 +76,11 @@ class RunDirectory:
         return self.path / "checkpoints" / "discriminator.weights.h5"
 
     @property
+    def trunk(self) -> Path:
+        """What CLGAN+ has learned in phase 1: --init_from takes it."""
+        return self.path / "trunk.npz"
+
+    @property
     def generated_picture(self) -> Path:
         """Real sessions above generated ones, after phase 1."""
         return self.path / "generated_sessions.png"
@@ -88,13 +93,13 @@ class RunDirectory:
 
 @dataclass(frozen=True)
 class TrainedOn:
-    """What data.json holds: the facts of a run's data and of its labels."""
+    """What data.json holds: the facts of a run's data and of its labels, if it sees any."""
 
     data: DataFacts
-    labels: LabelFacts
+    labels: LabelFacts | None = None
 
 
-def open_run(settings: TrainSettings, trained_on: TrainedOn, source: PrepareSettings | None = None) -> RunDirectory:
+def open_run(settings: PretrainSettings, trained_on: TrainedOn, source: PrepareSettings | None = None) -> RunDirectory:
     """Creates the run directory, whole or not at all, or opens it to resume.
 
     Args:
@@ -108,7 +113,7 @@ def open_run(settings: TrainSettings, trained_on: TrainedOn, source: PrepareSett
     if settings.resume:
         if not run.config.exists():
             raise ConfigError(f"--resume: {run.path} holds no {run.config.name}; start the run without --resume.")
-        if difference := differing_setting(typed_json.read(run.config, TrainSettings), settings):
+        if difference := differing_setting(typed_json.read(run.config, type(settings)), settings):
             name, earlier, now = difference
             raise ConfigError(f"--resume: the run has --{name}={earlier}, not {now}; use its flagfile.")
         if typed_json.read(run.data, TrainedOn) != trained_on:
@@ -126,23 +131,23 @@ def open_run(settings: TrainSettings, trained_on: TrainedOn, source: PrepareSett
     return run
 
 
-def flagfile(settings: TrainSettings, source: PrepareSettings | None) -> str:
-    """The flags that train the same again, in another directory."""
-    lines = [f"{FLAGFILE_HEAD} {settings.run_dir} (give another --run_dir).", "--mode=train"]
+def flagfile(settings: PretrainSettings, source: PrepareSettings | None) -> str:
+    """The flags that do the same again, in another directory."""
+    lines = [f"{FLAGFILE_HEAD} {settings.run_dir} (give another --run_dir).", f"--mode={settings.MODE}"]
     lines += as_flags(settings, without=("resume", "overwrite"))
     if source:
         lines += as_flags(source, without=("dataset", "resume", "overwrite"))
     return "\n".join(lines) + "\n"
 
 
-def differing_setting(earlier: TrainSettings, current: TrainSettings) -> tuple[str, Any, Any] | None:
+def differing_setting(earlier: PretrainSettings, current: PretrainSettings) -> tuple[str, Any, Any] | None:
     """The first setting that was another one in an earlier run: its name, then and now; None if there is none.
 
     Directories may have moved; the data's fingerprint is compared by who reads it.
     """
-    for field in fields(TrainSettings):
+    for field in fields(current):
         then, now = getattr(earlier, field.name), getattr(current, field.name)
-        if field.name not in TrainSettings.ABOUT_THE_DIRECTORY and then != now:
+        if field.name not in current.ABOUT_THE_DIRECTORY and then != now:
             return field.name, then, now
     return None
 

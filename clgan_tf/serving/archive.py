@@ -20,12 +20,14 @@ NAMING = ("module", "class_name", "registered_name")
 SIZES = ("units", "filters", "key_dim", "num_heads")
 HEAD = ("clgan_tf.models.classifier", "ClassProbabilities", "clgan_tf>ClassProbabilities")
 LAYERS = {
-    *("Add", "Bidirectional", "Conv1D", "Conv2D", "Dense", "Dropout", "Flatten", "GlobalAveragePooling1D"),
-    *("Identity", "InputLayer", "LSTM", "LeakyReLU", "MaxPooling1D", "MultiHeadAttention", "Rescaling", "Reshape"),
+    *("Add", "Bidirectional", "Concatenate", "Conv1D", "Conv2D", "Dense", "Dropout", "Flatten"),
+    *("GlobalAveragePooling1D", "GlobalMaxPooling1D", "Identity", "InputLayer", "LSTM", "LeakyReLU", "MaxPooling1D"),
+    *("MultiHeadAttention", "RMSNormalization", "Rescaling", "Reshape"),
 }
 # Everything that a classifier's configuration may name, as (module, class, registered name).
 ALLOWED = {
     HEAD,
+    ("clgan_tf.models.byte_vectors", "ByteVectors", "clgan_tf>ByteVectors"),
     ("keras", "DTypePolicy", None),
     ("keras.src.models.functional", "Functional", "Functional"),
     *(("keras.layers", name, None) for name in LAYERS),

@@ -12,7 +12,8 @@ from clgan_tf.runs.result import RunResult, read_result
 RESULTS = "results.jsonl"
 CURVES = (
     *("discriminator_loss", "generator_loss", "labelled_loss", "reconstruction_loss"),
-    *("probability_real", "probability_real_generated", "val_accuracy"),
+    *("hidden_byte_loss", "detection_loss", "detection_accuracy", "session_loss"),
+    *("probability_real", "probability_real_generated", "probability_real_filled", "val_accuracy"),
 )
 
 

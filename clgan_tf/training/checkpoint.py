@@ -5,6 +5,7 @@ of seed generators; a plain archive of every variable leaves nothing out.
 """
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ from clgan_tf.common.files import written_aside
 from clgan_tf.models.two_networks import TwoNetworks
 
 HEADER_BYTES = 4096  # more than the header of any array in the archive
+MAX_NOTE_BYTES = 1 << 20
+EPOCHS = "epochs_done"
+START_ANEW = "start the run anew"
 
 
 def save(path: Path, model: TwoNetworks, epochs_done: int) -> None:
     """Writes the state after `epochs_done` epochs, whole or not at all."""
-    arrays: dict[str, Any] = {name: np.asarray(variable) for name, variable in _variables(model).items()}
-    with written_aside(path) as aside:
-        np.savez(aside, epochs_done=np.int64(epochs_done), **arrays)
+    write(path, _variables(model), {EPOCHS: np.int64(epochs_done)})
 
 
 def restore(path: Path, model: TwoNetworks) -> int:
@@ -31,32 +33,54 @@ def restore(path: Path, model: TwoNetworks) -> int:
     Raises:
       ModelFileError: the file is missing, damaged, or belongs to another model.
     """
-    variables = _variables(model)
+    epochs_done = int(read(path, _variables(model), EPOCHS, START_ANEW).item())
+    if epochs_done < 1:
+        raise ModelFileError(f"{path}: claims {epochs_done} finished epochs; {START_ANEW}.")
+    return epochs_done
+
+
+def write(path: Path, variables: dict[str, keras.Variable], notes: dict[str, Any]) -> None:
+    """Writes variables and what is to be known of them, whole or not at all."""
+    arrays: dict[str, Any] = {name: np.asarray(variable) for name, variable in variables.items()}
+    with written_aside(path) as aside:
+        np.savez(aside, **{**notes, **arrays})
+
+
+def read_note(path: Path, note: str, remedy: str) -> np.ndarray:
+    """One of the notes, at most MAX_NOTE_BYTES. Raises ModelFileError where the file is missing or damaged."""
+    return read(path, {}, note, remedy)
+
+
+def read(path: Path, variables: dict[str, keras.Variable], note: str, remedy: str) -> np.ndarray:
+    """Puts the saved values into the variables, all or none; returns the note of that name.
+
+    Raises:
+      ModelFileError: the file is missing, damaged, or holds other variables.
+    """
+    bounds = {note: MAX_NOTE_BYTES}
+    for name, variable in variables.items():
+        bounds[name] = int(np.prod(variable.shape)) * np.dtype(variable.dtype).itemsize
     try:
         with zipfile.ZipFile(path) as archive:
             sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
-        for name, variable in variables.items():
-            expected = int(np.prod(variable.shape)) * np.dtype(variable.dtype).itemsize
-            if sizes.get(f"{name}.npy", 0) > expected + HEADER_BYTES:
-                raise ModelFileError(f"{path}: {name} is larger than this model's; start the run anew.")
+        for name, most in bounds.items():
+            if sizes.get(f"{name}.npy", 0) > most + HEADER_BYTES:
+                raise ModelFileError(f"{path}: {name} is larger than this model's; {remedy}.")
         with np.load(path, allow_pickle=False) as arrays:
-            epochs_done = int(arrays["epochs_done"].item())
-            values = {name: arrays[name] for name in variables}
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+            values = {name: arrays[name] for name in bounds}
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, ModelFileError):
             raise
-        raise ModelFileError(f"{path}: not this run's training state ({error}); start the run anew.") from error
-    if epochs_done < 1:
-        raise ModelFileError(f"{path}: claims {epochs_done} finished epochs; start the run anew.")
+        raise ModelFileError(f"{path}: not what this model needs ({error}); {remedy}.") from error
     for name, variable in variables.items():
         if values[name].shape != tuple(variable.shape):
             raise ModelFileError(
                 f"{path}: {name} has the shape {values[name].shape}, this model {tuple(variable.shape)}; "
-                "resume with the flags of the run's flagfile."
+                "give the flags that it was made with."
             )
     for name, variable in variables.items():
         variable.assign(values[name])
-    return epochs_done
+    return values[note]
 
 
 def _variables(model: TwoNetworks) -> dict[str, keras.Variable]:

@@ -15,9 +15,8 @@ from clgan_tf.models.two_networks import TwoNetworks, default_optimizer
 from clgan_tf.runs.directory import RunDirectory
 from clgan_tf.settings import TrainSettings
 from clgan_tf.training import callbacks, checkpoint
-from clgan_tf.training.tensorboard import IMAGES_SHOWN, TensorBoard, side_by_side
+from clgan_tf.training.tensorboard import IMAGES_SHOWN, TensorBoard, save_picture, side_by_side
 
-PIXEL_SIDE = 5
 MIN_STEPS_PER_EPOCH = 10  # With few labels an epoch is shorter than its validation; it gets at least so many steps.
 # Of phase 2, where no label can be spared for early stopping: experiments/studies/fixed_schedule.py.
 FIXED_EPOCHS = 40
@@ -70,7 +69,7 @@ def pretrain(model: TwoNetworks, settings: TrainSettings, few: FewLabels, run: R
         )
     except tf.errors.OpError:
         # Records of the unlabelled stream are read while training; tf.data does not say which file was damaged.
-        tfrecord.check(pipeline.shards(few.unlabelled))
+        tfrecord.check(few.unlabelled.shards)
         raise
     save_weights(model.partner, run.generator_weights)
     save_weights(model.network, run.discriminator_weights)
@@ -116,13 +115,6 @@ def finetune(
         shuffle=False,  # The pipeline has shuffled.
         callbacks=shown,
     )
-
-
-def save_picture(pixels: np.ndarray, path: Path) -> None:
-    """Writes uint8 [height, width, 1] as a PNG, every pixel as a square that eyes can see."""
-    large = pixels.repeat(PIXEL_SIDE, axis=0).repeat(PIXEL_SIDE, axis=1)
-    with written_aside(path) as aside:
-        aside.write_bytes(tf.io.encode_png(large).numpy())
 
 
 def save_weights(network: keras.Model, path: Path) -> None:

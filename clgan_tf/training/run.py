@@ -10,15 +10,15 @@ import tensorflow as tf
 from clgan_tf import models
 from clgan_tf.common.files import written_aside
 from clgan_tf.data.dataset import Dataset
-from clgan_tf.data.few_labels import FewLabels, few_labels
+from clgan_tf.data.few_labels import FewLabels, every_session, few_labels
 from clgan_tf.evaluation import Predict
 from clgan_tf.models.classifier import build_classifier
 from clgan_tf.models.two_networks import TwoNetworks
 from clgan_tf.runs.directory import RunDirectory, TrainedOn, open_run
 from clgan_tf.runs.environment import environment
 from clgan_tf.runs.result import RunResult
-from clgan_tf.settings import PrepareSettings, TrainSettings
-from clgan_tf.training import callbacks, phases
+from clgan_tf.settings import PrepareSettings, PretrainSettings, TrainSettings
+from clgan_tf.training import byte_phases, callbacks, phases
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,7 @@ def train(settings: TrainSettings, dataset: Dataset, source: PrepareSettings | N
     else:
         systems[settings.model] = _on_bytes(settings.model, settings.seed, few)
     if models.LABELS_ALONE in settings.baselines:
-        fresh = _logits(phases.build_model(settings, len(dataset.facts.class_names)))
-        phases.finetune(fresh, settings, few, run, models.LABELS_ALONE)
-        systems[models.LABELS_ALONE] = _predictor(fresh)
+        systems[models.LABELS_ALONE] = _predictor(_labels_alone(settings, dataset, few, run))
     for name in models.ON_BYTES:
         if name in settings.baselines:
             systems[name] = _on_bytes(name, settings.seed, few)
@@ -65,6 +63,8 @@ def train(settings: TrainSettings, dataset: Dataset, source: PrepareSettings | N
 
 def _network(settings: TrainSettings, dataset: Dataset, few: FewLabels, run: RunDirectory) -> keras.Model:
     """Phases 1 and 2 of a network: bytes [batch, 28, 28, 1] -> logits [batch, K]."""
+    if settings.model == models.PLUS:
+        return byte_phases.train(settings, dataset.facts, few, run)
     model = phases.build_model(settings, len(dataset.facts.class_names))
     if isinstance(model, TwoNetworks) and settings.pretraining_epochs:
         phases.pretrain(model, settings, few, run)
@@ -75,8 +75,30 @@ def _network(settings: TrainSettings, dataset: Dataset, few: FewLabels, run: Run
     return network
 
 
+def pretrain(settings: PretrainSettings, dataset: Dataset, source: PrepareSettings | None = None) -> RunDirectory:
+    """Phase 1 of CLGAN+ alone, on all training sessions and those of no class; the run directory has the trunk.
+
+    Raises:
+      ConfigError: the run directory cannot be used.
+    """
+    tf.config.experimental.enable_op_determinism()
+    run = open_run(settings, TrainedOn(dataset.facts), source)
+    byte_phases.pretrain(settings, dataset.facts, every_session(dataset), run)
+    return run
+
+
 def _logits(model: keras.Model) -> keras.Model:
     return model.classifier() if isinstance(model, TwoNetworks) else model
+
+
+def _labels_alone(settings: TrainSettings, dataset: Dataset, few: FewLabels, run: RunDirectory) -> keras.Model:
+    if settings.model == models.PLUS:
+        model = byte_phases.build(settings.filling, settings.seed, len(dataset.facts.class_names))
+        return byte_phases.finetune(model, settings, few, run, models.LABELS_ALONE)
+    model = phases.build_model(settings, len(dataset.facts.class_names))
+    network = _logits(model)
+    phases.finetune(network, settings, few, run, models.LABELS_ALONE)
+    return network
 
 
 def _on_bytes(name: str, seed: int, few: FewLabels) -> Predict:

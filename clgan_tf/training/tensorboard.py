@@ -9,9 +9,11 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
+from clgan_tf.common.files import written_aside
 from clgan_tf.models.two_networks import TwoNetworks
 
 IMAGES_SHOWN = 8
+PIXEL_SIDE = 5
 # Scalars of phase 1 by the names they have in CLGAN, grouped into the charts people compare.
 CHARTS = {
     "discriminator_loss": "losses/discriminator_loss",
@@ -24,6 +26,11 @@ CHARTS = {
     "accuracy": "accuracy/labelled",
     "val_accuracy": "accuracy/validation",
     "reconstruction_loss": "losses/reconstruction_loss",
+    "hidden_byte_loss": "losses/hidden_byte_cross_entropy",
+    "detection_loss": "detection/loss",
+    "detection_accuracy": "detection/accuracy",
+    "session_loss": "losses/session_loss",
+    "probability_real_filled": "probability_real/filled",
     "loss": "losses/loss",
     "val_loss": "losses/validation_loss",
 }
@@ -83,6 +90,13 @@ def side_by_side(real: np.ndarray, model: keras.Model) -> np.ndarray:
         rows.append(np.concatenate(list(padded), axis=1)[:, :-2])
     gap = np.full((2, rows[0].shape[1], 1), 255, np.uint8)
     return np.concatenate([rows[0], gap, rows[1]])
+
+
+def save_picture(pixels: np.ndarray, path: Path) -> None:
+    """Writes uint8 [height, width, 1] as a PNG, every pixel as a square that eyes can see."""
+    large = pixels.repeat(PIXEL_SIDE, axis=0).repeat(PIXEL_SIDE, axis=1)
+    with written_aside(path) as aside:
+        aside.write_bytes(tf.io.encode_png(large).numpy())
 
 
 def write_result(directory: Path, settings: dict[str, Any], scores: dict[str, float], confusion: np.ndarray) -> None:

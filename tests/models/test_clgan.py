@@ -31,7 +31,7 @@ def stream(steps: int, seed: int = 0) -> tf.data.Dataset:
     return tf.data.Dataset.from_tensors(batch(seed)).repeat(steps)
 
 
-WITH_PHASE_1 = [name for name in models.NETWORKS if name != "cnn_lstm"]
+WITH_PHASE_1 = [name for name in models.NETWORKS if name not in ("cnn_lstm", "clgan_plus")]
 
 
 def build(

@@ -141,7 +141,9 @@ def test_every_network_maps_bytes_to_logits(name):
 
 
 def test_a_name_that_is_none_is_refused():
-    with pytest.raises(ValueError, match="the names are clgan, clgan_cross_attention, dcgan, bytesgan, autoencoder"):
+    with pytest.raises(
+        ValueError, match="the names are clgan_plus, clgan, clgan_cross_attention, dcgan, bytesgan, autoencoder"
+    ):
         models.build("clgam", 5)
     with pytest.raises(ValueError, match="at least 2 classes"):
         models.build("clgan", 1)

@@ -1,0 +1,113 @@
+"""CLGAN+ as scikit-learn has classifiers: fit on arrays, some of them labelled, and predict."""
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+
+from clgan_tf.common.quiet import import_tensorflow
+from clgan_tf.data.examples import IMAGE_BYTES, UNLABELLED
+
+NUM_ROWS = 28
+MAX_SEED = 2**31
+
+
+class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
+    """CLGAN+: learns from all sessions what bytes follow which, then from the labelled ones what class they are of.
+
+    Args:
+      pretraining_steps: of phase 1, each of 64 sessions with or without a label; 0: none.
+      finetuning_steps: of phase 2, each of 32 labelled sessions.
+      random_state: None, an int or a numpy RandomState, as everywhere in scikit-learn; with an int, `fit` repeats.
+
+    Attributes:
+      classes_: [K], the labels seen in `fit`, sorted, without -1.
+      n_features_in_: 784.
+      classifier_: the Keras model, bytes uint8 [n, 28, 28, 1] -> logits [n, K].
+    """
+
+    def __init__(self, pretraining_steps: int = 1200, finetuning_steps: int = 300, random_state: Any = None) -> None:
+        self.pretraining_steps = pretraining_steps
+        self.finetuning_steps = finetuning_steps
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any) -> "SemiSupervisedClassifier":  # noqa: N803
+        """Trains on bytes [n, 784] or [n, 28, 28], integers in 0..255, and labels [n]; -1 is no label.
+
+        Labels may be texts or integers; texts have no sign for an unlabelled session but the integer -1 in an object
+        array.
+
+        Raises:
+          ValueError: X holds what are no bytes, y does not fit it, or fewer than two classes have labels.
+        """
+        images = self._images(X, reset=True)
+        if y is None:
+            raise ValueError("fit requires y to be passed, but the target y is None; give -1 to what has no label.")
+        y = column_or_1d(y, warn=True)
+        if y.shape != (len(images),):
+            raise ValueError(f"y has the shape {y.shape}; {len(images)} sessions need as many labels.")
+        is_labelled = np.array([not (isinstance(label, Integral) and label == UNLABELLED) for label in y.tolist()])
+        shown = y[is_labelled]
+        if shown.dtype == object:
+            shown = np.array(shown.tolist())
+        if len(shown):
+            check_classification_targets(shown)
+        self.classes_, labels = np.unique(shown, return_inverse=True)
+        if len(self.classes_) < 2:
+            found = f"{len(self.classes_)} class{'' if len(self.classes_) == 1 else 'es'}"
+            raise ValueError(f"Labels of {found}; a classifier needs two classes at least.")
+        self.classifier_ = self._trained(images, is_labelled, labels)
+        return self
+
+    def _trained(self, images: np.ndarray, is_labelled: np.ndarray, labels: np.ndarray) -> Any:
+        import_tensorflow()
+        import tensorflow as tf
+
+        from clgan_tf.data.examples import Examples
+        from clgan_tf.data.few_labels import in_memory
+        from clgan_tf.settings import FillingSettings, TuningSettings
+        from clgan_tf.training import byte_phases
+
+        tf.config.experimental.enable_op_determinism()
+        seed = int(check_random_state(self.random_state).randint(MAX_SEED))
+        filling = FillingSettings(pretraining_steps=self.pretraining_steps)
+        tuning = TuningSettings(finetuning_steps=self.finetuning_steps)
+        model = byte_phases.build(filling, seed, len(self.classes_))
+        if self.pretraining_steps:
+            byte_phases.learn_bytes(model, in_memory(images), self.pretraining_steps, seed)
+        labelled = Examples.of_images(images[is_labelled], labels)
+        byte_phases.learn_classes(model, labelled, in_memory(images[~is_labelled]), tuning, seed)
+        return model.classifier()
+
+    def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
+        """Probabilities float32 [n, K], columns as `classes_`, of bytes as `fit` takes them."""
+        check_is_fitted(self)
+        logits = self.classifier_.predict(self._images(X), batch_size=1024, verbose=0)
+        shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return shifted / shifted.sum(axis=1, keepdims=True)
+
+    def predict(self, X: Any) -> np.ndarray:  # noqa: N803
+        """The likeliest of `classes_` for each of n sessions: [n]."""
+        likeliest = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[likeliest]
+
+    def _images(self, X: Any, reset: bool = False) -> np.ndarray:  # noqa: N803
+        """X as uint8 [n, 28, 28, 1]. Raises ValueError where it holds anything else."""
+        if getattr(X, "shape", ())[1:] == (NUM_ROWS, NUM_ROWS):
+            X = np.reshape(X, (-1, IMAGE_BYTES))  # noqa: N806
+        bytes_ = validate_data(self, X, reset=reset, dtype="numeric")
+        if bytes_.shape[1] != IMAGE_BYTES:
+            raise ValueError(f"X has {bytes_.shape[1]} features; a session has {IMAGE_BYTES} bytes.")
+        if ((bytes_ < 0) | (bytes_ > 255) | (bytes_ != np.floor(bytes_))).any():
+            raise ValueError("X holds what is no byte: integers in 0..255 are expected.")
+        return bytes_.astype(np.uint8).reshape(-1, NUM_ROWS, NUM_ROWS, 1)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.positive_only = True
+        return tags

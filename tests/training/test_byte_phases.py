@@ -1,0 +1,195 @@
+"""CLGAN+'s phases: a trunk from sessions without labels, resumed exactly, and runs that begin from it."""
+
+import json
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+
+from clgan_tf import models, serving
+from clgan_tf.data.few_labels import every_session, few_labels
+from clgan_tf.data.pipeline import balanced, images
+from clgan_tf.main import main
+from clgan_tf.runs.directory import read_log
+from clgan_tf.training import byte_phases, callbacks
+from tests.conftest import train_flags
+
+SHORT = ("--pretraining_steps=4", "--width=16")
+
+
+def plus_flags(prepared, run_dir, *more):
+    """Two epochs of two steps in either phase: see `short_epochs`."""
+    return train_flags(prepared, run_dir, "--model=clgan_plus", *SHORT, "--finetuning_steps=4", *more)
+
+
+def pretrain_flags(prepared, run_dir, *more):
+    return ["--mode=pretrain", f"--dataset={prepared.directory}", f"--run_dir={run_dir}", *SHORT, *more]
+
+
+@pytest.fixture(autouse=True)
+def short_epochs(monkeypatch):
+    monkeypatch.setattr(byte_phases, "STEPS_PER_EPOCH", 2)
+
+
+@pytest.fixture(scope="module")
+def whole(prepared, tmp_path_factory):
+    """A run that nothing interrupted."""
+    run = tmp_path_factory.mktemp("plus") / "whole"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(byte_phases, "STEPS_PER_EPOCH", 2)
+        assert main(plus_flags(prepared, run, "--baselines=supervised", "--score_on=validation")) == 0
+    return run
+
+
+def weights(run_dir) -> list[np.ndarray]:
+    return keras.saving.load_model(run_dir / "classifier.keras", safe_mode=True).get_weights()
+
+
+def assert_same(one, other) -> None:
+    for first, second in zip(weights(one), weights(other), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_a_run_has_a_trunk_a_classifier_and_scores_of_the_split_asked_for(whole, prepared):
+    assert {"trunk.npz", "classifier.keras", "generated_sessions.png"} <= {path.name for path in whole.iterdir()}
+    metrics = json.loads((whole / "metrics.json").read_text())
+    assert list(metrics["systems"]) == ["clgan_plus", "supervised"]
+    validation = prepared.read("validation")
+    predicted = serving.load(whole / "classifier.keras").predict_bytes(validation.images).argmax(axis=1)
+    assert np.mean(predicted == validation.labels) == pytest.approx(metrics["systems"]["clgan_plus"]["accuracy"])
+    rows = read_log(whole / "metrics.jsonl")
+    assert [(row["phase"], row["epoch"]) for row in rows] == [
+        (phase, epoch) for phase in ("pretraining", "finetuning", "supervised") for epoch in (1, 2)
+    ]
+    assert {"hidden_byte_loss", "detection_accuracy", "probability_real_filled"} <= set(rows[0])
+
+
+@pytest.mark.parametrize("phase", ["pretraining", "finetuning"])
+def test_interrupted_and_resumed_it_gives_the_same_weights(whole, prepared, tmp_path, monkeypatch, phase):
+    run = tmp_path / "run"
+    flags = plus_flags(prepared, run, "--baselines=supervised", "--score_on=validation")
+    logged = callbacks.MetricsLog.on_epoch_end
+
+    def interrupted(self, epoch, logs=None):
+        logged(self, epoch, logs)
+        if (self.phase, epoch) == (phase, 1):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.MetricsLog, "on_epoch_end", interrupted)
+        assert main(flags) == 130
+    assert (run / "trunk.npz").exists() == (phase == "finetuning")
+    assert main([*flags, "--resume"]) == 0
+    assert_same(whole, run)
+    with np.load(whole / "trunk.npz") as one, np.load(run / "trunk.npz") as other:
+        for name in one.files:
+            np.testing.assert_array_equal(one[name], other[name])
+
+
+def test_a_trunk_made_alone_is_the_runs_own(whole, prepared, tmp_path, capsys):
+    assert main(pretrain_flags(prepared, tmp_path / "trunk")) == 0
+    trunk = tmp_path / "trunk/trunk.npz"
+    assert f"--init_from={trunk}" in capsys.readouterr().out
+    assert main(plus_flags(prepared, tmp_path / "run", f"--init_from={trunk}")) == 0
+    assert_same(whole, tmp_path / "run")
+    assert main(pretrain_flags(prepared, tmp_path / "trunk")) == 2
+    assert main(pretrain_flags(prepared, tmp_path / "trunk", "--resume", "--seed=4")) == 2
+
+
+def damaged(path, damage: str) -> str:
+    """Spoils a copy of a trunk; returns what the sentence about it says."""
+    content = path.read_bytes()
+    if damage == "missing":
+        path.unlink()
+        return "No such file"
+    if damage == "garbage":
+        path.write_bytes(b"no archive")
+        return "not a zip file"
+    if damage == "torn":
+        path.write_bytes(content[: len(content) // 2])
+        return "not a zip file"
+    with np.load(path) as arrays:
+        values = dict(arrays)
+    if damage == "other network":
+        values["discriminator-3"] = values["discriminator-3"][:-1]
+        told = "discriminator-3 has the shape"
+    elif damage == "no facts":
+        values["facts"] = np.frombuffer(b"{}", np.uint8)
+        told = "missing required field `data`"
+    elif damage == "pickle":
+        values["facts"] = np.array([{"a": 1}], object)
+        told = "allow_pickle=False"
+    np.savez(path, **values)
+    if damage == "bomb":
+        with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("generator-0.npy", bytes(10 << 20))
+        told = "larger than this model's"
+    return told
+
+
+@pytest.mark.parametrize("damage", ["missing", "garbage", "torn", "other network", "no facts", "pickle", "bomb"])
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_what_is_no_trunk_is_refused_with_a_sentence(whole, prepared, tmp_path, capsys, damage):
+    trunk = tmp_path / "trunk.npz"
+    trunk.write_bytes((whole / "trunk.npz").read_bytes())
+    told = damaged(trunk, damage)
+    assert main(plus_flags(prepared, tmp_path / "run", f"--init_from={trunk}")) == 1
+    error = capsys.readouterr().err
+    assert told in error
+    assert str(trunk) in error
+
+
+def test_a_trunk_of_other_networks_or_sessions_is_refused(whole, prepared, tmp_path, capsys, demo_corpus):
+    flags = plus_flags(prepared, tmp_path / "run", f"--init_from={whole / 'trunk.npz'}")
+    assert main([*flags, "--width=32"]) == 2
+    assert "made with --width=16, not 32" in capsys.readouterr().err
+    others = ["--overwrite", f"--dataset={tmp_path / 'l7'}", f"--source={demo_corpus}", "--representation=l7"]
+    assert main([*flags, *others]) == 2
+    assert "representation masked, not l7" in capsys.readouterr().err
+
+
+def test_phase_1_sees_every_training_session_once_and_its_sample(prepared):
+    sizes = prepared.facts.sizes
+    whole = every_session(prepared)
+    assert whole.count == sizes["train"] + sizes["unlabelled"] == sum(1 for _ in images(whole))
+    few = few_labels(prepared, 3, "per_class", 40, 0)
+    assert few.every_session.count == 40 + few.facts.count == sum(1 for _ in images(few.every_session))
+    few = few_labels(prepared, 3, "per_class", 0, 0)
+    assert sum(1 for _ in images(few.every_session)) == whole.count
+
+
+@pytest.mark.parametrize(("balance", "expected"), [(0.0, [0.9, 0.1]), (0.5, [0.75, 0.25]), (1.0, [0.5, 0.5])])
+def test_small_classes_come_more_often_as_asked(prepared, balance, expected):
+    train = prepared.read("train")
+    first, second = (np.flatnonzero(train.labels == label) for label in (0, 1))
+    labelled = train[np.concatenate([first[:27], second[:3]])]
+    batches = balanced(labelled, 50, balance, seed=1).take(60)
+    labels = np.concatenate([labels.numpy() for _, labels in batches])
+    np.testing.assert_allclose(np.bincount(labels) / len(labels), expected, atol=0.03)
+
+
+def test_the_average_of_weights_is_what_phase_2_leaves(monkeypatch):
+    """After `fit` the weights are the average's, not the last step's."""
+    network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")])
+    network.compile(byte_phases.optimizer(1.0, 10, weight_average=0.5), "mse")
+    history = []
+    step = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: history.append(float(network.get_weights()[0].item()))
+    )
+    network.fit(np.ones((10, 1)), np.ones((10, 1)), batch_size=1, verbose=0, callbacks=[step])
+    expected = history[0]
+    for value in history[1:]:
+        expected = 0.5 * expected + 0.5 * value
+    assert network.get_weights()[0].item() == pytest.approx(expected, rel=1e-5)
+    assert history[-1] != pytest.approx(expected, rel=1e-5)
+
+
+def test_the_learning_rate_rises_and_falls_with_the_phase():
+    rate = byte_phases.optimizer(2.0, 100)._learning_rate
+    assert [float(rate(step)) for step in (0, 5, 10, 100)] == pytest.approx([0, 1, 2, 0], abs=1e-6)
+
+
+def test_only_clgan_plus_takes_what_is_its_own():
+    assert {"width", "magnitude", "byte_weight"} <= models.takes(models.PLUS)
+    assert not {"width", "magnitude", "byte_weight"} & models.takes("clgan")

@@ -103,6 +103,9 @@ def run_sweep(settings: SweepSettings) -> list[str]:
                 try:
                     dataset, of_captures = _dataset(task.settings.dataset, task.source)
                     warnings += of_captures
+                    if task.trunk:
+                        is_begun = RunDirectory(task.trunk.run_dir).config.exists()  # by another cell, or before
+                        pretrain(replace(task.trunk, resume=is_begun), dataset, task.source)
                     _score(train(task.settings, dataset, task.source), dataset)
                 except UserError as error:
                     failures.append(f"{task.run.path}: {error}")

@@ -85,7 +85,10 @@ class TuningSettings(Settings):
     """Of CLGAN+'s phase 2, on few labels."""
 
     finetuning_steps: int = setting("clgan_plus: steps of phase 2, each of 32 labelled rows.", default=300, least=1)
-    fills: bool = setting("clgan_plus: phase 2 sees filled spans instead of hidden ones.", default=False)
+    fills: bool = setting("clgan_plus: phase 2 changes sessions by filling spans, not hiding them.", default=True)
+    changed_share: float = setting(
+        "clgan_plus: share of a session's bytes that phase 2 changes.", default=0.5, least=0, most=0.9
+    )
     consistency_weight: float = setting("clgan_plus: of phase 2's loss on unlabelled rows.", default=0.0, least=0)
     weight_average: float = setting(
         "clgan_plus: decay of phase 2's average of weights; 0: none.", default=0.98, least=0, most=0.9999

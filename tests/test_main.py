@@ -39,7 +39,10 @@ def test_help_groups_every_flag_by_mode(capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--mode=learn"], "--mode takes prepare, audit, pretrain, train, sweep, evaluate, classify, report, not 'learn'"),
+        (
+            ["--mode=learn"],
+            "--mode takes prepare, audit, pretrain, train, sweep, evaluate, classify, report, not 'learn'",
+        ),
         (["--labels_unit=percent"], "--labels_unit takes total, per_class, fraction, not 'percent'"),
         (["--lables=3"], "Did you mean: labels"),
         (["--batch_size=many"], "--batch_size takes an integer >= 2, not 'many'"),
@@ -60,7 +63,7 @@ def test_help_groups_every_flag_by_mode(capsys):
         (["--dataset=d", "--run_dir=r", "--labels=3", "--labels_unit=fraction"], "--labels must lie in (0, 1]"),
         (
             ["--dataset=d", "--run_dir=r", "--baselines=svm"],
-            "--baselines takes supervised, random_forest, extra_trees, nearest_neighbour, not 'svm'",
+            "--baselines takes supervised, random_forest, extra_trees, nearest_neighbour, gradient_boosting, self_trained_forest, label_spreading, not 'svm'",
         ),
         (
             ["--dataset=d", "--run_dir=r", "--learning_rate=0"],

@@ -46,7 +46,7 @@ def build_reading_discriminator(
 
     Returns:
       A model that gives
-        logits [batch, K] and features [batch, 2 * width] of the session,
+        logits [batch, K] and features [batch, 3 * width] of the session,
         bytes [batch, p, 256], logits of the bytes at hidden positions,
         real [batch, q], logits of a seen byte being the session's own.
     """
@@ -67,8 +67,13 @@ def _trunk(num_classes: int, dropout: float, width: int) -> keras.Model:
         x = _normalised(layers.Conv1D(width, 5, padding="same", name=f"convolution_{index}")(x), f"convolution_{index}")
     # A step of the LSTM has seen the rows before it and, the other way round, those after it.
     states = layers.Bidirectional(layers.LSTM(width // 2, return_sequences=True), name="lstm")(x)
-    mean = layers.GlobalAveragePooling1D(name="mean")(states)
-    features = layers.Concatenate(name="features")([mean, layers.GlobalMaxPooling1D(name="maximum")(states)])
+    # A payload's first bytes tell its protocol, and means over rows that are random drown them.
+    first = layers.Flatten(name="first")(layers.Cropping1D((0, ROWS - 1), name="first_row")(states))
+    mean, maximum = (
+        pooling(name=name)(states)
+        for pooling, name in ((layers.GlobalAveragePooling1D, "mean"), (layers.GlobalMaxPooling1D, "maximum"))
+    )
+    features = layers.Concatenate(name="features")([first, mean, maximum])
     x = layers.Dropout(dropout, name="dropout")(features)
     logits = layers.Dense(num_classes, dtype="float32", name="logits")(x)
     outputs = {"logits": logits, "features": features, "states": states, "rows": rows}

@@ -5,6 +5,7 @@ generator. From the same pass the discriminator says what the hidden bytes are, 
 own, and, by the K+1 objective, which sessions have been filled.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import keras
@@ -19,6 +20,7 @@ HIDDEN_SHARE = 0.25  # of a session's bytes
 MOST_HIDDEN = 144  # bytes a session that the loss is of: at a share of a quarter, 94 of 100 sessions have fewer
 FILLED_SHARE = 0.1
 MOST_FILLED = 72
+SPARE = 1.4  # Spans cover about their share; so much more leaves room for all of them.
 TRUNK, DECODER = "trunk", "decoder"  # the discriminator's parts after its byte vectors
 
 
@@ -172,7 +174,8 @@ class FillingGAN(TwoNetworks):
         """The rows int32 [batch, 784] with about a `share` of each session's bytes filled by the generator."""
         span_seed, choice_seed, sample_seed = tf.unstack(tf.random.split(seed, 3))
         to_fill = hiding.spans(rows, share, span_seed)
-        positions, is_filled = hiding.some_of(to_fill, MOST_HIDDEN, choice_seed)
+        most = min(IMAGE_BYTES, math.ceil(SPARE * share * IMAGE_BYTES))
+        positions, is_filled = hiding.some_of(to_fill, most, choice_seed)
         guesses = self.partner([hiding.hide(rows, to_fill), positions], training=False)
         return put(rows, positions, is_filled, sampled(guesses, sample_seed))
 

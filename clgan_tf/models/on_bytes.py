@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
-from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
+from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 
 NUM_TREES = 200
 
@@ -24,15 +25,36 @@ def nearest_neighbour(_seed: int) -> KNeighborsClassifier:
     return KNeighborsClassifier(1, metric="hamming", n_jobs=-1)
 
 
+def gradient_boosting(seed: int) -> HistGradientBoostingClassifier:
+    """scikit-learn's gradient-boosted trees, its defaults: 100 rounds, a tree a class in each."""
+    return HistGradientBoostingClassifier(random_state=seed)
+
+
+def self_trained_forest(seed: int) -> SelfTrainingClassifier:
+    """A random forest that takes what it is sure of for labelled, up to ten times; scikit-learn's defaults."""
+    return SelfTrainingClassifier(random_forest(seed))
+
+
+def label_spreading(_seed: int) -> LabelSpreading:
+    """Labels spread along the 7 nearest neighbours (Zhou et al. 2004), scikit-learn's defaults; Euclidean distance."""
+    return LabelSpreading(kernel="knn", n_jobs=-1)
+
+
 class OnBytes:
     """A classifier whose features are an image's bytes."""
 
     def __init__(self, classifier: Any) -> None:
         self.classifier = classifier
 
+    @property
+    def is_semi_supervised(self) -> bool:
+        """Whether it learns from unlabelled sessions too."""
+        return isinstance(self.classifier, SelfTrainingClassifier | LabelSpreading)
+
     def fit(self, images: np.ndarray, labels: np.ndarray) -> "OnBytes":
-        """images: uint8 [n, 28, 28, 1]; labels: int64 [n]."""
-        self.classifier.fit(images.reshape(len(images), -1), labels)
+        """images: uint8 [n, 28, 28, 1]; labels: int64 [n], -1 where there is none and it is semi-supervised."""
+        with np.errstate(invalid="ignore"):  # Of labels that no neighbour spreads to a session.
+            self.classifier.fit(images.reshape(len(images), -1), labels)
         return self
 
     def predict(self, images: np.ndarray) -> np.ndarray:

@@ -34,6 +34,9 @@ ON_BYTES = {  # scikit-learn's: they take a seed and have fit and predict
     "random_forest": System("RandomForest", "clgan_tf.models.on_bytes:random_forest"),
     "extra_trees": System("ExtraTrees", "clgan_tf.models.on_bytes:extra_trees"),
     "nearest_neighbour": System("1-nearest neighbour", "clgan_tf.models.on_bytes:nearest_neighbour"),
+    "gradient_boosting": System("Gradient boosting", "clgan_tf.models.on_bytes:gradient_boosting"),
+    "self_trained_forest": System("Self-trained forest", "clgan_tf.models.on_bytes:self_trained_forest"),
+    "label_spreading": System("Label spreading", "clgan_tf.models.on_bytes:label_spreading"),
 }
 SYSTEMS = {**NETWORKS, **ON_BYTES}
 LABELS_ALONE = "supervised"  # the baseline that is the run's own network without phase 1

@@ -20,7 +20,7 @@ NAMING = ("module", "class_name", "registered_name")
 SIZES = ("units", "filters", "key_dim", "num_heads")
 HEAD = ("clgan_tf.models.classifier", "ClassProbabilities", "clgan_tf>ClassProbabilities")
 LAYERS = {
-    *("Add", "Bidirectional", "Concatenate", "Conv1D", "Conv2D", "Dense", "Dropout", "Flatten"),
+    *("Add", "Bidirectional", "Concatenate", "Conv1D", "Conv2D", "Cropping1D", "Dense", "Dropout", "Flatten"),
     *("GlobalAveragePooling1D", "GlobalMaxPooling1D", "Identity", "InputLayer", "LSTM", "LeakyReLU", "MaxPooling1D"),
     *("MultiHeadAttention", "RMSNormalization", "Rescaling", "Reshape"),
 }

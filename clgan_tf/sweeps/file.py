@@ -21,7 +21,8 @@ command line:
     seeds = [0, 1, 2]
     train = { labels_unit = "total" }     # optional
 
-A data set is prepared once, in DIRECTORY/data/NAME, and shared; labelled subsets are nested for a seed. A cell is
+A data set is prepared once, in DIRECTORY/data/NAME, and shared; so is the trunk of CLGAN+, in DIRECTORY/trunks, by all
+cells of one data set, seed and way to make it. Labelled subsets are nested for a seed. A cell is
 finished if its run directory is, or if DIRECTORY/results.jsonl has it: a sweep goes on from that file alone, on another
 machine too. Rows of that file which are of no cell, or of data that an earlier recipe made, are not the cell's.
 """
@@ -40,8 +41,10 @@ from clgan_tf.common.setting import expanded
 from clgan_tf.data import recipe
 from clgan_tf.data.prepare import differing_flag
 from clgan_tf.runs.directory import RunDirectory, TrainedOn, differing_setting
-from clgan_tf.settings import PrepareSettings, TrainSettings
+from clgan_tf.settings import FillingSettings, PrepareSettings, PretrainSettings, TrainSettings
 from clgan_tf.sweeps.results import RESULTS, Cell, Row, known_rows, row_of
+
+TRUNKS = "trunks"
 
 
 class Grid(msgspec.Struct, forbid_unknown_fields=True):
@@ -71,11 +74,15 @@ class SweepFile(msgspec.Struct, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Task:
-    """One cell with its settings and its source. earlier: its row in results.jsonl."""
+    """One cell with its settings and its source.
+
+    trunk: how the trunk is made that it shares, if it does; earlier: its row in results.jsonl.
+    """
 
     cell: Cell
     settings: TrainSettings
     source: PrepareSettings
+    trunk: PretrainSettings | None = None
     earlier: Row | None = field(default=None, compare=False)
 
     @property
@@ -134,10 +141,23 @@ def _task(directory: Path, cell: Cell, sweep: SweepFile, grid: Grid) -> Task:
     try:
         settings = _made(TrainSettings, given, "train")
         models.check(settings.model, settings.baselines, settings.generator_loss)
+        trunk = _shared_trunk(settings, directory / TRUNKS, cell)
+        if trunk:
+            settings = replace(settings, init_from=RunDirectory(trunk.run_dir).trunk)
         source = _made(PrepareSettings, {**sweep.data[cell.data], "dataset": str(dataset)}, f"data.{cell.data}")
     except ConfigError as error:
         raise ConfigError(f"{name}: {error}") from error
-    return Task(cell, settings, source)
+    return Task(cell, settings, source, trunk)
+
+
+def _shared_trunk(settings: TrainSettings, trunks: Path, cell: Cell) -> PretrainSettings | None:
+    """How a cell's trunk is made, if it has one that others can share: that of a sample of sessions is its own."""
+    filling = settings.filling
+    if settings.model != models.PLUS or settings.init_from or cell.unlabelled or not filling.pretraining_steps:
+        return None
+    way = "" if filling == FillingSettings() else f"_{filling.fingerprint()}"
+    run = trunks / f"{cell.data}_seed{cell.seed}{way}"
+    return PretrainSettings(dataset=settings.dataset, run_dir=run, seed=cell.seed, filling=filling)
 
 
 def _made(kind: type, values: dict[str, Any], where: str) -> Any:

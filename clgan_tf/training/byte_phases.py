@@ -128,7 +128,7 @@ def learn_classes(
     phase: str = "finetuning",
 ) -> None:
     """Phase 2: trains the discriminator's classifying part on labelled sessions."""
-    network = FineTuned(model, tuning.fills, tuning.consistency_weight, seed)
+    network = FineTuned(model, tuning.fills, tuning.changed_share, tuning.consistency_weight, seed)
     network.compile(optimizer(FINETUNING_RATE, tuning.finetuning_steps, tuning.weight_average))
     network.optimizer.build(network.trainable_variables)
     batches, rows = pipeline.balanced(labelled, LABELLED_ROWS, tuning.class_balance, seed), 2 * LABELLED_ROWS

@@ -9,7 +9,9 @@ import tensorflow as tf
 
 from clgan_tf import models
 from clgan_tf.common.files import written_aside
+from clgan_tf.data import pipeline
 from clgan_tf.data.dataset import Dataset
+from clgan_tf.data.examples import UNLABELLED
 from clgan_tf.data.few_labels import FewLabels, every_session, few_labels
 from clgan_tf.evaluation import Predict
 from clgan_tf.models.classifier import build_classifier
@@ -103,7 +105,13 @@ def _labels_alone(settings: TrainSettings, dataset: Dataset, few: FewLabels, run
 
 def _on_bytes(name: str, seed: int, few: FewLabels) -> Predict:
     """They need no early stopping, so that they learn from the whole budget."""
-    return models.build_on_bytes(name, seed).fit(few.whole_budget.images, few.whole_budget.labels).predict
+    system, known = models.build_on_bytes(name, seed), few.whole_budget
+    images, labels = known.images, known.labels
+    if system.is_semi_supervised and few.unlabelled.count:
+        unlabelled = np.concatenate(list(pipeline.images(few.unlabelled).batch(1024).as_numpy_iterator()))
+        images = np.concatenate([images, unlabelled])
+        labels = np.concatenate([labels, np.full(len(unlabelled), UNLABELLED)])
+    return system.fit(images, labels).predict
 
 
 def _predictor(network: keras.Model) -> Predict:

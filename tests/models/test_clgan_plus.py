@@ -25,8 +25,8 @@ DISCRIMINATOR = {  # layer: output shape, parameters
     "convolution_1": ((28, 192), CONVOLUTION),
     "convolution_2": ((28, 192), CONVOLUTION),
     "lstm": ((28, 192), 2 * 4 * 96 * (192 + 96 + 1)),
-    "features": ((384,), 0),
-    "logits": ((12,), 384 * 12 + 12),
+    "features": ((576,), 0),
+    "logits": ((12,), 576 * 12 + 12),
     "back": ((28, 192), 192 * 192 + 192),
     "byte_contexts": ((28, 28 * 32), 192 * 28 * 32 + 28 * 32),
     "decoded": ((784, 32 + 41), 0),
@@ -75,7 +75,7 @@ def moved(before: list[np.ndarray], model: keras.Model) -> dict[str, bool]:
 
 @pytest.mark.parametrize(
     ("network", "expected", "total"),
-    [(build_reading_discriminator(12), DISCRIMINATOR, 1_093_382), (build_filling_generator(), GENERATOR, 290_841)],
+    [(build_reading_discriminator(12), DISCRIMINATOR, 1_095_686), (build_filling_generator(), GENERATOR, 290_841)],
 )
 def test_shapes_and_parameters(network, expected, total):
     for name, (shape, parameters) in expected.items():
@@ -286,7 +286,7 @@ def test_phase_2_moves_the_discriminators_classifying_part_alone(fills, consiste
     model, images = build(), sessions()
     labels = np.arange(BATCH) % CLASSES
     generator = values(model.partner)
-    tuned = FineTuned(model, fills, consistency, seed=1)
+    tuned = FineTuned(model, fills, 0.3, consistency, seed=1)
     tuned.compile(keras.optimizers.AdamW(1e-2))
     data = {"labelled": images, "labels": labels, "unlabelled": images}
     before = values(model.network)
@@ -312,4 +312,4 @@ def test_consistency_asks_nothing_where_the_network_is_not_sure():
         )
         ends.append(values(tuned.network))
     for first, second in zip(*ends, strict=True):
-        np.testing.assert_allclose(first, second, atol=1e-6)
+        np.testing.assert_allclose(first, second, atol=1e-5)  # Sums of another order differ a little.

@@ -44,11 +44,11 @@ def test_a_run_directory_holds_everything(finished_run):
 
 @pytest.mark.parametrize("name", ["dcgan", "bytesgan", "autoencoder", "cnn_lstm"])
 def test_every_compared_system_runs_the_same_phases_and_its_classifier_loads(prepared, tmp_path, name):
-    trees = "--baselines=extra_trees,nearest_neighbour"
+    trees = "--baselines=extra_trees,nearest_neighbour,self_trained_forest,label_spreading"
     flags = train_flags(prepared, tmp_path / "run", f"--model={name}", "--pretraining_epochs=1", trees)
     assert main(flags) == 0
     metrics = json.loads((tmp_path / "run/metrics.json").read_text())
-    assert list(metrics["systems"]) == [name, "extra_trees", "nearest_neighbour"]
+    assert list(metrics["systems"]) == [name, *trees.removeprefix("--baselines=").split(",")]
     assert {row["phase"] for row in read_log(tmp_path / "run/metrics.jsonl")} == (
         {"finetuning"} if name == "cnn_lstm" else {"pretraining", "finetuning"}
     )

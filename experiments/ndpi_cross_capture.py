@@ -1,0 +1,219 @@
+"""Other networks' captures: all systems on nDPI's captures, split by capture so that nothing leaks.
+
+    CLGAN_DATA=... python experiments/ndpi_cross_capture.py [--representation=masked] [--seeds=5]
+
+Labels come by 5-tuple from captures/ndpi_flows.csv (its README there): the part before the dot, of flows that nDPI's
+deep packet inspection told alone; 17 classes. Images are distinct, and a class has at most 40 labelled sessions of one
+capture. For every seed three tenths of the captures are held out, of 500 draws the one that tests most classes; the
+rest trains, with 10 labels a class (or all that it has) and then with all, and every other session without a label.
+Macro-F1 is over the classes that the test captures have. Nothing is chosen on them.
+
+Each line of OUTPUT.jsonl is one system of one seed; a stopped run goes on where it was. The table is OUTPUT.md.
+"""
+
+import argparse
+import csv
+import json
+import os
+import sys
+import time
+from collections import Counter
+from ipaddress import ip_address
+from pathlib import Path
+
+import numpy as np
+from sklearn.metrics import accuracy_score, f1_score
+
+from clgan_tf import capture, models
+from clgan_tf.common.errors import CaptureError
+from clgan_tf.common.quiet import import_tensorflow
+from clgan_tf.reporting import markdown
+
+CLASSES = (
+    *("HTTP", "TLS", "DNS", "QUIC", "STUN", "LLMNR", "SSDP", "MDNS", "Dropbox", "DHCP", "NetBIOS", "DTLS", "RTP"),
+    *("WhatsApp", "Zoom", "SIP", "Spotify"),
+)
+PROTOCOLS = {6: "TCP", 17: "UDP"}
+MOST_OF_A_CAPTURE = 40
+TEST_SHARE = 0.3
+DRAWS = 500
+BUDGETS = ("10 a class", "all")
+UNLABELLED = -1
+
+
+def sessions(folder: Path, representation: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Distinct images uint8 [n, 28, 28, 1], their labels int64 [n] with -1 for none, and their captures str [n]."""
+    flows = flow_labels(folder / "ndpi_flows.csv")
+    images, labels, captures = [], [], []
+    seen: set[bytes] = set()
+    counts: Counter[tuple[int, str]] = Counter()
+    for name in sorted({key[0] for key in flows}):
+        try:
+            found = capture.load(folder / "ndpi" / name, representation)
+        except CaptureError as error:  # no session of TCP or UDP in it
+            print(f"Left out: {error}", file=sys.stderr)
+            continue
+        for row in range(len(found)):
+            content = found.images[row].tobytes()
+            if content in seen:
+                continue
+            seen.add(content)
+            source, source_port, destination, destination_port = found.endpoints(row)
+            ends = sorted([(source, source_port), (destination, destination_port)])
+            label = flows.get((name, PROTOCOLS[int(found.key[row]["protocol"])], *ends), UNLABELLED)
+            counts[label, name] += 1
+            images.append(found.images[row])
+            labels.append(label if counts[label, name] <= MOST_OF_A_CAPTURE else UNLABELLED)
+            captures.append(name)
+    return np.array(images)[..., np.newaxis], np.array(labels), np.array(captures)
+
+
+def flow_labels(path: Path) -> dict[tuple, int]:
+    """Capture, protocol and both ends, sorted -> class; -1 of flows of no class or that were not told by DPI alone."""
+    labels = {}
+    with open(path, encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            ends = sorted((address(row[end]), int(row[f"{end}_port"])) for end in ("source", "destination"))
+            name = row["label"].split(".")[0]
+            is_told = row["confidence"] == "DPI" and name in CLASSES
+            labels[row["capture"], row["protocol"], *ends] = CLASSES.index(name) if is_told else UNLABELLED
+    return labels
+
+
+def address(text: str) -> str:
+    """An address as `Sessions.endpoints` writes it; a few of nDPI's are torn, and match nothing."""
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        return text
+
+
+def test_captures(labels: np.ndarray, captures: np.ndarray, seed: int) -> np.ndarray:
+    """Marks the sessions of the captures that are held out, bool [n]."""
+    names, rng = np.unique(captures), np.random.default_rng(seed)
+    best, most = np.zeros(len(labels), bool), -1.0
+    for _ in range(DRAWS):
+        held_out = np.isin(captures, rng.choice(names, round(TEST_SHARE * len(names)), replace=False))
+        tests, trains = (
+            np.bincount(labels[side & (labels != UNLABELLED)], minlength=len(CLASSES)) for side in (held_out, ~held_out)
+        )
+        value = float(np.minimum(np.minimum(tests, 6) / 6, np.minimum(trains, 10) / 10).sum())
+        if value > most:
+            best, most = held_out, value
+    return best
+
+
+def shown(labels: np.ndarray, budget: str, seed: int) -> np.ndarray:
+    """Marks the training sessions that show their label, bool [n]."""
+    if budget == "all":
+        return labels != UNLABELLED
+    rng, chosen = np.random.default_rng(seed), np.zeros(len(labels), bool)
+    for label in range(len(CLASSES)):
+        chosen[rng.permutation(np.flatnonzero(labels == label))[:10]] = True
+    return chosen
+
+
+class Plus:
+    """CLGAN+, which is pre-trained once on all training sessions of a seed."""
+
+    def __init__(self, images: np.ndarray, seed: int) -> None:
+        import_tensorflow()
+        from clgan_tf.data.few_labels import in_memory
+        from clgan_tf.settings import FillingSettings
+        from clgan_tf.training import byte_phases
+
+        self.seed, filling = seed, FillingSettings()
+        self.model = byte_phases.build(filling, seed, len(CLASSES))
+        byte_phases.learn_bytes(self.model, in_memory(images), filling.pretraining_steps, seed)
+        self.trunk = self.model.get_weights()
+
+    def fit(self, images: np.ndarray, labels: np.ndarray) -> "Plus":
+        """Fine-tunes a fresh copy. labels: int64 [n], -1 of none."""
+        from clgan_tf.data.examples import Examples
+        from clgan_tf.data.few_labels import in_memory
+        from clgan_tf.settings import TuningSettings
+        from clgan_tf.training import byte_phases
+
+        self.model.set_weights(self.trunk)
+        known = labels != UNLABELLED
+        labelled = Examples.of_images(images[known], labels[known])
+        byte_phases.learn_classes(self.model, labelled, in_memory(images[~known]), TuningSettings(), self.seed)
+        return self
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Labels int64 [n]."""
+        return self.model.classifier().predict(images, verbose=0).argmax(axis=1)
+
+
+def main() -> None:
+    """Runs what is missing and writes the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--representation", default="masked", choices=list(capture.REPRESENTATIONS))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--output", type=Path, default=Path("experiments/results/ndpi_cross_capture"))
+    options = parser.parse_args()
+    folder = Path(os.environ["CLGAN_DATA"]) / "captures"
+    path = options.output.with_suffix(".jsonl")
+    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    images, labels, captures = sessions(folder, options.representation)
+    for seed in range(options.seeds):
+        held_out = test_captures(labels, captures, seed)
+        train, truth = images[~held_out], labels[held_out & (labels != UNLABELLED)]
+        scored = images[held_out & (labels != UNLABELLED)]
+        plus = None
+        for budget in BUDGETS:
+            of_train = labels[~held_out]
+            given = np.where(shown(of_train, budget, seed), of_train, UNLABELLED)
+            for name in (*models.ON_BYTES, models.PLUS):
+                place = {"representation": options.representation, "seed": seed, "budget": budget, "system": name}
+                if any(place.items() <= row.items() for row in rows):
+                    continue
+                started = time.perf_counter()
+                if name == models.PLUS:
+                    plus = plus or Plus(train, seed)
+                    predicted = plus.fit(train, given).predict(scored)
+                else:
+                    system = models.build_on_bytes(name, seed)
+                    known = given != (UNLABELLED if not system.is_semi_supervised else UNLABELLED - 1)
+                    predicted = system.fit(train[known], given[known]).predict(scored)
+                f1 = f1_score(truth, predicted, labels=np.unique(truth), average="macro", zero_division=0)
+                measured = {
+                    "labels": int((given != UNLABELLED).sum()),
+                    "train": len(train),
+                    "test": len(truth),
+                    "accuracy": round(float(accuracy_score(truth, predicted)), 4),
+                    "f1": round(float(f1), 4),
+                    "seconds": round(time.perf_counter() - started, 1),
+                }
+                rows.append({**place, **measured})
+                with open(path, "a", encoding="utf-8") as file:
+                    file.write(json.dumps(rows[-1]) + "\n")
+                print(rows[-1], flush=True)
+    text = report(rows)
+    options.output.with_suffix(".md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+def report(rows: list[dict]) -> str:
+    """The table of all systems, mean over seeds."""
+    parts = ["# nDPI's captures, split by capture", "", __doc__.strip().splitlines()[0], ""]
+    for representation in dict.fromkeys(row["representation"] for row in rows):
+        lines = []
+        for name in (*models.ON_BYTES, models.PLUS):
+            cells = []
+            for budget in BUDGETS:
+                of_cell = [
+                    row
+                    for row in rows
+                    if (row["representation"], row["budget"], row["system"]) == (representation, budget, name)
+                ]
+                accuracy, f1 = (100 * np.array([row[score] for row in of_cell]) for score in ("accuracy", "f1"))
+                cells.append(f"{accuracy.mean():.1f} / {f1.mean():.1f} ± {f1.std():.1f} ({len(f1)})" if len(f1) else "")
+            lines.append([models.title(name), *cells])
+        columns = ["System", *(f"{budget}: accuracy / macro-F1 ± deviation (seeds)" for budget in BUDGETS)]
+        parts += [f"## `{representation}`", "", markdown.table(columns, lines), ""]
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    main()

@@ -130,10 +130,12 @@ class TrainSettings(PretrainSettings):
 
     MODE: ClassVar = "train"
 
-    model: str = setting("The paper's section 2.2 or 2.1, or a system compared with it.", default="clgan")
+    model: str = setting(
+        "CLGAN+, the paper's CLGAN of its section 2.2 or 2.1, or a system compared with them.", default="clgan_plus"
+    )
     labels: float = setting(
-        "Label budget: how many training sessions may show their label, in --labels_unit. Every fifth label of a "
-        "class is for early stopping.",
+        "Label budget: how many training sessions may show their label, in --labels_unit. Of networks but clgan_plus "
+        "every fifth label of a class is for early stopping.",
         default=1000,
         above=0,
     )

@@ -57,7 +57,8 @@ def train_flags(prepared: Dataset, run_dir: Path, *more: str) -> list[str]:
     """A training run of a few seconds."""
     return [
         *("--mode=train", f"--dataset={prepared.directory}", f"--run_dir={run_dir}", "--labels=5"),
-        *("--labels_unit=per_class", "--batch_size=32", "--pretraining_epochs=2", "--finetuning_epochs=3", *more),
+        *("--labels_unit=per_class", "--model=clgan", "--batch_size=32", "--pretraining_epochs=2"),
+        *("--finetuning_epochs=3", *more),
     ]
 
 

@@ -91,6 +91,26 @@ def leaves(kind: type) -> Iterator[tuple[dataclasses.Field, Any]]:
             yield field, options[0] if is_optional else hint
 
 
+def values(settings: Any) -> dict[str, Any]:
+    """The values of settings and of those inside them, by the names of their flags."""
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        found |= values(value) if dataclasses.is_dataclass(value) else {field.name: value}
+    return found
+
+
+def nested(given: dict[str, Any], kind: type) -> dict[str, Any]:
+    """Values by the names of flags as dictionaries like the settings class: those of inner settings inside them."""
+    hints = typing.get_type_hints(kind)
+    placed = {name: value for name, value in given.items() if name in hints}
+    for name, hint in hints.items():
+        if dataclasses.is_dataclass(hint):
+            names = {field.name for field, _ in leaves(hint)}  # type: ignore[arg-type]
+            placed[name] = nested({one: given[one] for one in names & given.keys()}, hint)  # type: ignore[arg-type]
+    return placed
+
+
 def as_flags(settings: Any, without: Iterable[str] = ()) -> list[str]:
     """The settings as one writes them on the command line, a flag a line; those that are not given are left out."""
     lines = []

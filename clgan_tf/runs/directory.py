@@ -1,14 +1,14 @@
 """A run directory: where every file of one run lies."""
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from clgan_tf.common import typed_json
 from clgan_tf.common.errors import ConfigError, DataError
 from clgan_tf.common.files import Marker, written_directory
-from clgan_tf.common.setting import as_flags
+from clgan_tf.common.setting import as_flags, values
 from clgan_tf.data.description import DataFacts
 from clgan_tf.data.few_labels import LabelFacts
 from clgan_tf.runs.environment import environment
@@ -145,10 +145,10 @@ def differing_setting(earlier: PretrainSettings, current: PretrainSettings) -> t
 
     Directories may have moved; the data's fingerprint is compared by who reads it.
     """
-    for field in fields(current):
-        then, now = getattr(earlier, field.name), getattr(current, field.name)
-        if field.name not in current.ABOUT_THE_DIRECTORY and then != now:
-            return field.name, then, now
+    then, now = values(earlier), values(current)
+    for name in now:
+        if name not in current.ABOUT_THE_DIRECTORY and then[name] != now[name]:
+            return name, then[name], now[name]
     return None
 
 

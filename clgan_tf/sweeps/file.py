@@ -28,7 +28,7 @@ machine too. Rows of that file which are of no cell, or of data that an earlier 
 """
 
 import itertools
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ import msgspec
 from clgan_tf import models
 from clgan_tf.common import typed_json
 from clgan_tf.common.errors import ConfigError
-from clgan_tf.common.setting import expanded
+from clgan_tf.common.setting import expanded, leaves, nested
 from clgan_tf.data import recipe
 from clgan_tf.data.prepare import differing_flag
 from clgan_tf.runs.directory import RunDirectory, TrainedOn, differing_setting
@@ -162,10 +162,10 @@ def _shared_trunk(settings: TrainSettings, trunks: Path, cell: Cell) -> Pretrain
 
 def _made(kind: type, values: dict[str, Any], where: str) -> Any:
     """Settings from a table. Raises ConfigError where a key is none of theirs or a value is of another type."""
-    if unknown := set(values) - {known.name for known in fields(kind)}:
+    if unknown := set(values) - {known.name for known, _ in leaves(kind)}:
         raise ConfigError(f"{where} knows no {', '.join(sorted(unknown))}.")
     try:
-        return typed_json.convert(values, kind)
+        return typed_json.convert(nested(values, kind), kind)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{where}: {error}") from error
 

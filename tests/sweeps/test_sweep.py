@@ -14,7 +14,7 @@ from clgan_tf.reporting import results as run_results
 from clgan_tf.runs import directory as run_directory
 from clgan_tf.sweeps.file import read_sweep
 from clgan_tf.sweeps.results import read_results, write_results
-from clgan_tf.training import phases
+from clgan_tf.training import byte_phases, phases
 
 TRAIN = {"batch_size": 32, "pretraining_epochs": 1, "finetuning_epochs": 1, "labels_unit": "per_class"}
 
@@ -48,6 +48,28 @@ def interrupted(*_arguments, **_named):
 
 def results(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "sweep/results.jsonl").read_text().splitlines()]
+
+
+def test_cells_of_one_data_set_and_seed_share_a_trunk(tmp_path, demo_corpus, monkeypatch, capsys):
+    """It is made once, the way it is made by --mode=pretrain; another way to make it makes another."""
+    made = []
+    learn = byte_phases.learn_bytes
+    monkeypatch.setattr(byte_phases, "learn_bytes", lambda *given: made.append(given[3]) or learn(*given))
+    short = {"pretraining_steps": 2, "finetuning_steps": 2, "width": 16}
+    path = write(tmp_path, demo_corpus, models=["clgan_plus"], train=short)
+    assert main(["--mode=sweep", f"--sweep={path}"]) == 0
+    assert made == [0]
+    (trunk,) = (tmp_path / "sweep/trunks").glob("demo_seed0_*/trunk.npz")
+    assert [row["result"]["settings"]["init_from"] for row in results(tmp_path)] == [str(trunk)] * 2
+    assert not list((tmp_path / "sweep/demo").glob("*/trunk.npz"))
+    assert main(["--mode=sweep", f"--sweep={write(tmp_path, demo_corpus, models=['clgan_plus'])}"]) == 2
+    assert "with --pretraining_steps=2, not 1200" in capsys.readouterr().err
+    other = tmp_path / "other"
+    other.mkdir()
+    _, (first, _) = read_sweep(write(other, demo_corpus, models=["clgan_plus"]))
+    assert first.trunk.run_dir == other / "sweep/trunks/demo_seed0"
+    _, (of_a_sample, _) = read_sweep(write(other, demo_corpus, models=["clgan_plus"], unlabelled=[50]))
+    assert of_a_sample.trunk is None
 
 
 def test_a_sweep_runs_every_cell_goes_on_where_it_was_killed_and_does_nothing_twice(

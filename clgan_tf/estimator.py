@@ -20,8 +20,8 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
     """CLGAN+: learns from all sessions what bytes follow which, then from the labelled ones what class they are of.
 
     Args:
-      pretraining_steps: of phase 1, each of 64 sessions with or without a label; 0: none.
-      finetuning_steps: of phase 2, each of 32 labelled sessions.
+      pretraining_epochs: of phase 1, each of 100 batches of sessions with or without a label; 0: none.
+      finetuning_epochs: of phase 2, each of 100 batches of labelled sessions.
       random_state: None, an int or a numpy RandomState, as everywhere in scikit-learn; with an int, `fit` repeats.
 
     Attributes:
@@ -30,9 +30,9 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
       classifier_: the Keras model, bytes uint8 [n, 28, 28, 1] -> logits [n, K].
     """
 
-    def __init__(self, pretraining_steps: int = 1200, finetuning_steps: int = 300, random_state: Any = None) -> None:
-        self.pretraining_steps = pretraining_steps
-        self.finetuning_steps = finetuning_steps
+    def __init__(self, pretraining_epochs: int = 12, finetuning_epochs: int = 3, random_state: Any = None) -> None:
+        self.pretraining_epochs = pretraining_epochs
+        self.finetuning_epochs = finetuning_epochs
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any) -> "SemiSupervisedClassifier":  # noqa: N803
@@ -67,20 +67,24 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
         import_tensorflow()
         import tensorflow as tf
 
+        from clgan_tf import models
         from clgan_tf.data.examples import Examples
         from clgan_tf.data.few_labels import in_memory
-        from clgan_tf.settings import FillingSettings, TuningSettings
+        from clgan_tf.settings import SCHEDULES, FillingSettings, TuningSettings
         from clgan_tf.training import byte_phases
 
         tf.config.experimental.enable_op_determinism()
         seed = int(check_random_state(self.random_state).randint(MAX_SEED))
-        filling = FillingSettings(pretraining_steps=self.pretraining_steps)
-        tuning = TuningSettings(finetuning_steps=self.finetuning_steps)
-        model = byte_phases.build(filling, seed, len(self.classes_))
-        if self.pretraining_steps:
-            byte_phases.learn_bytes(model, in_memory(images), self.pretraining_steps, seed)
-        labelled = Examples.of_images(images[is_labelled], labels)
-        byte_phases.learn_classes(model, labelled, in_memory(images[~is_labelled]), tuning, seed)
+        default = SCHEDULES[models.PLUS]
+        rows = int(default["batch_size"])
+        model = byte_phases.build(FillingSettings(), seed, len(self.classes_))
+        if self.pretraining_epochs:
+            schedule = byte_phases.Schedule(self.pretraining_epochs, rows, default["learning_rate"])
+            model.compile(schedule.optimizer(), schedule.optimizer())
+            byte_phases.learn_bytes(model, in_memory(images), schedule, seed)
+        schedule = byte_phases.Schedule(self.finetuning_epochs, rows, default["finetuning_learning_rate"])
+        labelled, others = Examples.of_images(images[is_labelled], labels), in_memory(images[~is_labelled])
+        byte_phases.learn_classes(model, labelled, others, schedule, TuningSettings(), seed)
         return model.classifier()
 
     def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803

@@ -1,12 +1,13 @@
 """The settings of every mode: what there is to choose, its default, and which values make sense together."""
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import ClassVar
 
 from clgan_tf.capture import REPRESENTATIONS, UNITS, SessionRules
 from clgan_tf.common.errors import ConfigError
-from clgan_tf.common.setting import Settings, setting
+from clgan_tf.common.setting import Settings, as_flags, setting
 
 PUBLISHED = ("iscx_vpn_nonvpn_2016", "ustc_tfc2016")
 SOURCE_KINDS = ("captures", "demo", *PUBLISHED)
@@ -64,13 +65,29 @@ class PrepareSettings(Settings):
             )
 
 
+PAPER_SCHEDULE = {
+    "batch_size": 256,
+    "pretraining_epochs": 20,
+    "learning_rate": 2e-4,
+    "finetuning_epochs": 200,
+    "finetuning_learning_rate": 1e-3,
+}
+# Where a system has a schedule of its own. An epoch of CLGAN+ is 100 steps, whatever the number of sessions.
+SCHEDULES = {
+    "clgan_plus": {
+        "batch_size": 64,
+        "pretraining_epochs": 12,
+        "learning_rate": 1.5e-3,
+        "finetuning_epochs": 3,
+        "finetuning_learning_rate": 1e-3,
+    }
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class FillingSettings(Settings):
-    """Of CLGAN+'s networks and its phase 1, in which the generator fills bytes; it counts steps, not epochs."""
+    """Of CLGAN+'s networks and its phase 1, in which the generator fills bytes."""
 
-    pretraining_steps: int = setting(
-        "clgan_plus: steps of phase 1, each of 64 sessions; 0: none.", default=1200, least=0
-    )
     width: int = setting("clgan_plus: units of each row of 28 bytes.", default=192, least=16, most=1024)
     magnitude: bool = setting("clgan_plus: bytes are numbers too, not symbols alone.", default=True)
     predictable: bool = setting("clgan_plus: spend the loss on hidden bytes that can be told.", default=True)
@@ -84,7 +101,6 @@ class FillingSettings(Settings):
 class TuningSettings(Settings):
     """Of CLGAN+'s phase 2, on few labels."""
 
-    finetuning_steps: int = setting("clgan_plus: steps of phase 2, each of 32 labelled rows.", default=300, least=1)
     fills: bool = setting("clgan_plus: phase 2 changes sessions by filling spans, not hiding them.", default=True)
     changed_share: float = setting(
         "clgan_plus: share of a session's bytes that phase 2 changes.", default=0.5, least=0, most=0.9
@@ -115,13 +131,37 @@ class PretrainSettings(Settings):
         least=0,
         most=MAX_SEED,
     )
+    batch_size: int = setting(
+        "Rows of each kind (labelled, unlabelled, generated) in one step. [256; clgan_plus: 64]", default=None, least=2
+    )
+    pretraining_epochs: int = setting(
+        "Epochs of phase 1 over the unlabelled sessions; 0 leaves it out. [20; clgan_plus: 12 of 100 steps each]",
+        default=None,
+        least=0,
+    )
+    learning_rate: float = setting(
+        "Of both networks' Adam in phase 1. [2e-4; clgan_plus: 1.5e-3]", default=None, above=0, most=1
+    )
     filling: FillingSettings = FillingSettings()
 
     def __post_init__(self) -> None:
+        schedule = SCHEDULES.get(self._system, PAPER_SCHEDULE)
+        for name in schedule.keys() & {known.name for known in fields(self)}:
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, schedule[name])
         super().__post_init__()
         run, data = self.run_dir.resolve(), self.dataset.resolve()
         if run == data or run in data.parents or data in run.parents:
             raise ConfigError(f"--run_dir={self.run_dir} and --dataset={self.dataset} must not lie in each other.")
+
+    @property
+    def _system(self) -> str:
+        return "clgan_plus"
+
+    def fingerprint(self) -> str:
+        """8 hexadecimal digits of all that decides what is computed, but the data."""
+        flags = as_flags(self, without=self.ABOUT_THE_DIRECTORY)
+        return hashlib.sha256("\n".join(flags).encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,18 +181,19 @@ class TrainSettings(PretrainSettings):
     )
     labels_unit: str = setting("Unit of --labels.", default="total", choices=LABEL_UNITS)
     unlabelled: int = setting("Use at most so many unlabelled sessions, a uniform sample; 0 = all.", default=0, least=0)
-    batch_size: int = setting("Rows of each kind (labelled, unlabelled, generated) in one step.", default=256, least=2)
-    pretraining_epochs: int = setting(
-        "Epochs of phase 1 over the unlabelled sessions; 0 leaves it out.", default=20, least=0
-    )
-    learning_rate: float = setting("Of both networks' Adam in phase 1.", default=2e-4, above=0, most=1)
     generator_loss: str = setting("What the generator of a GAN minimises.", default="feature_matching")
     finetuning_epochs: int = setting(
-        "At most so many epochs of phase 2 over the labelled sessions.", default=200, least=1
+        "At most so many epochs of phase 2 over the labelled sessions. [200; clgan_plus: 3 of 100 steps each]",
+        default=None,
+        least=1,
     )
-    finetuning_learning_rate: float = setting("Of the classifier's Adam in phase 2.", default=1e-3, above=0, most=1)
+    finetuning_learning_rate: float = setting(
+        "Of the classifier's Adam in phase 2. [1e-3]", default=None, above=0, most=1
+    )
     patience: int = setting(
-        "Phase 2 stops after so many epochs without a better validation accuracy.", default=25, least=1
+        "Phase 2 stops after so many epochs without a better validation accuracy; clgan_plus does not.",
+        default=25,
+        least=1,
     )
     tuning: TuningSettings = TuningSettings()
     init_from: Path | None = setting("clgan_plus: a trunk from --mode=pretrain in place of phase 1.", default=None)
@@ -162,6 +203,10 @@ class TrainSettings(PretrainSettings):
         choices=("test", "validation"),
     )
     baselines: tuple[str, ...] = setting("Other systems to train on the same labels, separated by commas.", default=())
+
+    @property
+    def _system(self) -> str:
+        return self.model
 
     def __post_init__(self) -> None:
         super().__post_init__()

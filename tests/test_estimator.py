@@ -9,6 +9,15 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from clgan_tf import SemiSupervisedClassifier
+from clgan_tf.training import byte_phases
+
+
+@pytest.fixture(autouse=True, scope="module")
+def short_epochs():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(byte_phases, "STEPS_PER_EPOCH", 5)
+        yield
+
 
 BYTES_ONLY = "it fits sessions of 784 bytes alone, and the check's data has other features; below it is done with bytes"
 DOES_NOT_APPLY = dict.fromkeys(
@@ -28,7 +37,8 @@ DOES_NOT_APPLY = dict.fromkeys(
 
 
 @parametrize_with_checks(
-    [SemiSupervisedClassifier(pretraining_steps=1, finetuning_steps=1)], expected_failed_checks=lambda _: DOES_NOT_APPLY
+    [SemiSupervisedClassifier(pretraining_epochs=1, finetuning_epochs=1)],
+    expected_failed_checks=lambda _: DOES_NOT_APPLY,
 )
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
@@ -47,7 +57,7 @@ def sessions(count: int = 60) -> tuple[np.ndarray, np.ndarray]:
 def fitted():
     rows, kinds = sessions()
     labels = np.where(np.arange(len(kinds)) < 10, kinds + 3, -1)
-    return SemiSupervisedClassifier(pretraining_steps=4, finetuning_steps=30, random_state=5).fit(rows, labels)
+    return SemiSupervisedClassifier(pretraining_epochs=2, finetuning_epochs=6, random_state=5).fit(rows, labels)
 
 
 def test_it_learns_from_labelled_and_unlabelled_sessions(fitted):
@@ -75,7 +85,7 @@ def test_texts_are_labels_and_the_seed_repeats_a_fit():
     rows, kinds = sessions(12)
     names = np.array(["Chat", "VoIP"], object)[kinds]
     names[6:] = -1
-    estimator = SemiSupervisedClassifier(pretraining_steps=0, finetuning_steps=2, random_state=1)
+    estimator = SemiSupervisedClassifier(pretraining_epochs=0, finetuning_epochs=1, random_state=1)
     first, second = (clone(estimator).fit(rows, names) for _ in range(2))
     assert first.classes_.tolist() == ["Chat", "VoIP"]
     np.testing.assert_array_equal(first.predict_proba(rows), second.predict_proba(rows))

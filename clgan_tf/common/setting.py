@@ -4,7 +4,6 @@ Flags are generated from such classes, sweeps and studies construct them; both g
 """
 
 import dataclasses
-import hashlib
 import math
 import os
 import types
@@ -54,10 +53,6 @@ class Settings:
                 object.__setattr__(self, field.name, whole)
             else:
                 _check(field, value)
-
-    def fingerprint(self) -> str:
-        """Short, and another one for other values: 8 hexadecimal digits."""
-        return hashlib.sha256("\n".join(as_flags(self)).encode()).hexdigest()[:8]
 
 
 def _check(field: dataclasses.Field, value: Any) -> None:

@@ -112,12 +112,15 @@ def _draw(axis: Axes, curves: dict[str, list[float]], labels: dict[str, str]) ->
             axis.plot(range(1, len(curves[name]) + 1), curves[name], label=label, marker=".")
 
 
-def labels_figure(curves: dict[str, dict[float, list[float]]], dashed: Collection[str], title: str) -> Figure:
-    """Accuracy against labelled sessions, a line a system; bands where there are several seeds.
+def labels_figure(
+    curves: dict[str, dict[float, list[float]]], dashed: Collection[str], title: str, measure: str = "accuracy"
+) -> Figure:
+    """A measure against labelled sessions, a line a system; bands where there are several seeds.
 
     Args:
-      curves: system -> labelled sessions -> accuracies of its seeds; a system keeps its colour though it is empty.
+      curves: system -> labelled sessions -> its seeds' shares; a system keeps its colour though it is empty.
       dashed: systems whose line is dashed.
+      measure: what the shares are.
     """
     figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
     for place, (system, points) in enumerate(curves.items()):
@@ -134,7 +137,7 @@ def labels_figure(curves: dict[str, dict[float, list[float]]], dashed: Collectio
     axes.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks], minor=False)
     axes.minorticks_off()
     axes.yaxis.set_major_formatter("{x:.0%}")
-    axes.set(title=title, xlabel="labelled sessions", ylabel="accuracy on the test split")
+    axes.set(title=title, xlabel="labelled sessions", ylabel=f"{measure} on the test split")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, fontsize=8, ncols=2, loc="lower right")
     return figure

@@ -20,6 +20,7 @@ command line:
     unlabelled = [8000]                   # optional; 0 = all
     seeds = [0, 1, 2]
     train = { labels_unit = "total" }     # optional
+    variant = "total"                     # optional: names cells that differ in `train` alone
 
 A data set is prepared once, in DIRECTORY/data/NAME, and shared; so is the trunk of CLGAN+, in DIRECTORY/trunks, by all
 cells of one data set, seed and way to make it. Labelled subsets are nested for a seed. A cell is
@@ -28,7 +29,7 @@ machine too. Rows of that file which are of no cell, or of data that an earlier 
 """
 
 import itertools
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ from clgan_tf.common.setting import expanded, leaves, nested
 from clgan_tf.data import recipe
 from clgan_tf.data.prepare import differing_flag
 from clgan_tf.runs.directory import RunDirectory, TrainedOn, differing_setting
-from clgan_tf.settings import FillingSettings, PrepareSettings, PretrainSettings, TrainSettings
+from clgan_tf.settings import PrepareSettings, PretrainSettings, TrainSettings
 from clgan_tf.sweeps.results import RESULTS, Cell, Row, known_rows, row_of
 
 TRUNKS = "trunks"
@@ -56,11 +57,12 @@ class Grid(msgspec.Struct, forbid_unknown_fields=True):
     seeds: list[int]
     unlabelled: list[int] = msgspec.field(default_factory=lambda: [0])
     train: dict[str, Any] = msgspec.field(default_factory=dict)
+    variant: str = ""
 
     def cells(self) -> list[Cell]:
         """The product, in the file's order."""
         product = itertools.product(self.data, self.models, self.labels, self.unlabelled, self.seeds)
-        return [Cell(*place) for place in product]
+        return [Cell(*place, self.variant) for place in product]
 
 
 class SweepFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -129,6 +131,7 @@ def read_sweep(path: Path) -> tuple[Path, list[Task]]:
 
 def _task(directory: Path, cell: Cell, sweep: SweepFile, grid: Grid) -> Task:
     name = f"{cell.model}_{cell.labels:g}_{cell.unlabelled or 'all'}_seed{cell.seed}"
+    name += f"_{cell.variant}" if cell.variant else ""
     run_dir, dataset = directory / cell.data / name, directory / "data" / cell.data
     if cell.data not in sweep.data:
         raise ConfigError(f"there is no [data.{cell.data}].")
@@ -152,12 +155,11 @@ def _task(directory: Path, cell: Cell, sweep: SweepFile, grid: Grid) -> Task:
 
 def _shared_trunk(settings: TrainSettings, trunks: Path, cell: Cell) -> PretrainSettings | None:
     """How a cell's trunk is made, if it has one that others can share: that of a sample of sessions is its own."""
-    filling = settings.filling
-    if settings.model != models.PLUS or settings.init_from or cell.unlabelled or not filling.pretraining_steps:
+    if settings.model != models.PLUS or settings.init_from or cell.unlabelled or not settings.pretraining_epochs:
         return None
-    way = "" if filling == FillingSettings() else f"_{filling.fingerprint()}"
-    run = trunks / f"{cell.data}_seed{cell.seed}{way}"
-    return PretrainSettings(dataset=settings.dataset, run_dir=run, seed=cell.seed, filling=filling)
+    inherited = {known.name: getattr(settings, known.name) for known in fields(PretrainSettings)}
+    made = PretrainSettings(**{**inherited, "run_dir": trunks, "resume": False})
+    return replace(made, run_dir=trunks / f"{cell.data}_seed{cell.seed}_{made.fingerprint()}")
 
 
 def _made(kind: type, values: dict[str, Any], where: str) -> Any:

@@ -19,13 +19,17 @@ CURVES = (
 
 @dataclass(frozen=True)
 class Cell:
-    """Where a run stands in a sweep's grid. data: name of the data set; unlabelled: at most so many; 0 = all."""
+    """Where a run stands in a sweep's grid.
+
+    data: name of the data set; unlabelled: at most so many, 0 = all; variant: name of other settings, "" = the sweep's.
+    """
 
     data: str
     model: str
     labels: float
     unlabelled: int
     seed: int
+    variant: str = ""
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,8 @@ def test_cells_of_one_data_set_and_seed_share_a_trunk(tmp_path, demo_corpus, mon
     made = []
     learn = byte_phases.learn_bytes
     monkeypatch.setattr(byte_phases, "learn_bytes", lambda *given: made.append(given[3]) or learn(*given))
-    short = {"pretraining_steps": 2, "finetuning_steps": 2, "width": 16}
+    short = {"width": 16}
+    monkeypatch.setattr(byte_phases, "STEPS_PER_EPOCH", 2)
     path = write(tmp_path, demo_corpus, models=["clgan_plus"], train=short)
     assert main(["--mode=sweep", f"--sweep={path}"]) == 0
     assert made == [0]
@@ -63,11 +64,12 @@ def test_cells_of_one_data_set_and_seed_share_a_trunk(tmp_path, demo_corpus, mon
     assert [row["result"]["settings"]["init_from"] for row in results(tmp_path)] == [str(trunk)] * 2
     assert not list((tmp_path / "sweep/demo").glob("*/trunk.npz"))
     assert main(["--mode=sweep", f"--sweep={write(tmp_path, demo_corpus, models=['clgan_plus'])}"]) == 2
-    assert "with --pretraining_steps=2, not 1200" in capsys.readouterr().err
+    assert "with --width=16, not 192" in capsys.readouterr().err
     other = tmp_path / "other"
     other.mkdir()
     _, (first, _) = read_sweep(write(other, demo_corpus, models=["clgan_plus"]))
-    assert first.trunk.run_dir == other / "sweep/trunks/demo_seed0"
+    assert first.trunk.run_dir.parent == other / "sweep/trunks"
+    assert first.trunk.run_dir.name != trunk.parent.name
     _, (of_a_sample, _) = read_sweep(write(other, demo_corpus, models=["clgan_plus"], unlabelled=[50]))
     assert of_a_sample.trunk is None
 

@@ -15,12 +15,12 @@ from clgan_tf.runs.directory import read_log
 from clgan_tf.training import byte_phases, callbacks
 from tests.conftest import train_flags
 
-SHORT = ("--pretraining_steps=4", "--width=16")
+SHORT = ("--pretraining_epochs=2", "--width=16", "--batch_size=32")
 
 
 def plus_flags(prepared, run_dir, *more):
     """Two epochs of two steps in either phase: see `short_epochs`."""
-    return train_flags(prepared, run_dir, "--model=clgan_plus", *SHORT, "--finetuning_steps=4", *more)
+    return train_flags(prepared, run_dir, "--model=clgan_plus", *SHORT, "--finetuning_epochs=2", *more)
 
 
 def pretrain_flags(prepared, run_dir, *more):
@@ -172,7 +172,7 @@ def test_small_classes_come_more_often_as_asked(prepared, balance, expected):
 def test_the_average_of_weights_is_what_phase_2_leaves(monkeypatch):
     """After `fit` the weights are the average's, not the last step's."""
     network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")])
-    network.compile(byte_phases.optimizer(1.0, 10, weight_average=0.5), "mse")
+    network.compile(byte_phases.Schedule(5, 1, 1.0).optimizer(weight_average=0.5), "mse")
     history = []
     step = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda batch, logs: history.append(float(network.get_weights()[0].item()))
@@ -186,7 +186,7 @@ def test_the_average_of_weights_is_what_phase_2_leaves(monkeypatch):
 
 
 def test_the_learning_rate_rises_and_falls_with_the_phase():
-    rate = byte_phases.optimizer(2.0, 100)._learning_rate
+    rate = byte_phases.Schedule(50, 1, 2.0).optimizer()._learning_rate
     assert [float(rate(step)) for step in (0, 5, 10, 100)] == pytest.approx([0, 1, 2, 0], abs=1e-6)
 
 

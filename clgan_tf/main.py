@@ -1,11 +1,17 @@
 """The command line: flags -> settings -> one call a mode."""
 
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from typing import Any
 
 from absl import flags as absl_flags
 
 from clgan_tf import flags
 from clgan_tf.common.errors import ConfigError, UserError
+from clgan_tf.common.output import UntilClosed
 from clgan_tf.common.quiet import import_tensorflow
 from clgan_tf.common.setting import Settings
 
@@ -17,9 +23,16 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the modes of `arguments` (default: the process's own); returns the exit status.
 
     0: done; 1: something given could not be used; 2: a flag is wrong; 3: done, but a capture was damaged or
-    gave nothing, as the warnings say; 130: stopped with Ctrl-C.
+    gave nothing, as the warnings say; 130: stopped with Ctrl-C; 141: the reader of the labels went away before
+    their end; 143: stopped with SIGTERM.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    with redirect_stdout(UntilClosed(sys.stdout)), _stopped_by_sigterm():  # type: ignore[type-var]
+        status = _main(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
+    return status
+
+
+def _main(arguments: list[str]) -> int:
     values = absl_flags.FlagValues()
     flags.define(values)
     if HELP & set(arguments):
@@ -35,19 +48,37 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print(f"clgan-tf: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         hint = " The training continues with the same flags and --resume." if TRAINING & set(values.mode) else ""
         print(f"clgan-tf: stopped.{hint}", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # The reader of standard output has seen enough.
-        sys.stderr.close()
-        return 0
+        return 143 if isinstance(stop, _Terminated) else 130
+    except BrokenPipeError:
+        return 141
     except OSError as error:
         print(
             f"clgan-tf: {error.filename or 'a file'}: {error.strerror}; nothing half-written remains.", file=sys.stderr
         )
         return 1
     return 3 if warnings else 0
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, which is to leave no half-written file either."""
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    def stop(_number: int, _frame: Any) -> None:
+        raise _Terminated
+
+    if threading.current_thread() is not threading.main_thread():  # Signals are the main thread's.
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run(settings: dict[str, Settings], source_of_training: Settings | None) -> list[str]:

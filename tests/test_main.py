@@ -5,12 +5,15 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from absl import flags as absl_flags
 
 from clgan_tf import flags
+from clgan_tf.common.lock import DirectoryLock
+from clgan_tf.common.output import UntilClosed
 from clgan_tf.common.setting import expanded, leaves
 from clgan_tf.main import main
 from tests import packets as p
@@ -262,10 +265,70 @@ def test_a_full_disk_is_one_sentence(capsys, finished_run, demo_corpus):
     assert "Traceback" not in done.stderr
 
 
-def test_standard_error_is_quiet_and_a_closed_pipe_is_no_error(finished_run, demo_corpus):
+def test_a_closed_pipe_ends_what_is_printed_and_not_the_training(prepared, tmp_path):
+    flags = " ".join(train_flags(prepared, tmp_path / "run", "--model=random_forest"))
+    command = f"{sys.executable} -u -m clgan_tf.main {flags} | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stdout.split()[-1] == "0", done.stderr
+    assert (tmp_path / "run/metrics.json").exists()
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+
+
+def test_a_stream_whose_reader_is_gone_swallows_the_rest(tmp_path):
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "w", encoding="latin-1", closefd=True) as pipe:
+        stream = UntilClosed(pipe)
+        stream.write("Видео")  # which Latin-1 lacks
+        assert not stream.is_closed
+        stream.flush()
+        assert stream.is_closed
+        assert stream.write("more") == 4
+
+
+def test_characters_that_a_terminal_lacks_are_question_marks(tmp_path):
+    path = tmp_path / "terminal"
+    with open(path, "w", encoding="latin-1") as file:
+        UntilClosed(file).write("Видео é\n")
+    assert path.read_bytes() == b"????? \xe9\n"
+
+
+def test_sigterm_leaves_no_half_written_file(prepared, tmp_path):
+    run = tmp_path / "run"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "clgan_tf.main", *train_flags(prepared, run, "--pretraining_epochs=500")],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not (run / "checkpoints/state.npz").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.terminate()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 143, errors
+    assert "stopped. The training continues" in errors
+    assert not list(tmp_path.rglob(".partial*"))
+
+
+def test_a_second_training_in_one_directory_is_refused(prepared, tmp_path, capsys):
+    flags = train_flags(prepared, tmp_path / "run", "--model=random_forest")
+    assert main(flags) == 0
+    lock = DirectoryLock(tmp_path / "run")
+    for more in ("--overwrite", "--resume"):
+        (tmp_path / "run/metrics.json").unlink(missing_ok=True)
+        assert main([*flags, more]) == 2
+        assert "another process is at work there" in capsys.readouterr().err
+    lock.close()
+    assert main([*flags, "--overwrite"]) == 0
+
+
+def test_standard_error_is_quiet_and_who_stops_reading_labels_is_told_by_the_status(finished_run, demo_corpus):
     command = f"{sys.executable} -m clgan_tf.main --mode=classify --run_dir={finished_run} --captures={demo_corpus / 'unseen.pcap'}"
     done = subprocess.run(
-        f"{command} | head -n 1", shell=True, capture_output=True, text=True, check=False, env=os.environ
+        ["bash", "-c", f"{command} | head -n 1; echo ${{PIPESTATUS[0]}}"], capture_output=True, text=True, check=False
     )
-    assert json.loads(done.stdout)["label"]
+    row, status = done.stdout.splitlines()
+    assert json.loads(row)["label"]
+    assert status == "141"
     assert done.stderr.splitlines() in ([], [line for line in done.stderr.splitlines() if "sessions labelled" in line])

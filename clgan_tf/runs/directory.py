@@ -1,13 +1,14 @@
 """A run directory: where every file of one run lies."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from clgan_tf.common import typed_json
 from clgan_tf.common.errors import ConfigError, DataError
 from clgan_tf.common.files import Marker, written_directory
+from clgan_tf.common.lock import DirectoryLock
 from clgan_tf.common.setting import as_flags, values
 from clgan_tf.data.description import DataFacts
 from clgan_tf.data.few_labels import LabelFacts
@@ -21,9 +22,10 @@ MARKER = Marker(FLAGFILE, FLAGFILE_HEAD)
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """Paths below one run's directory."""
+    """Paths below one run's directory. lock: of who trains there."""
 
     path: Path
+    lock: DirectoryLock | None = field(default=None, compare=False, repr=False)
 
     @property
     def flagfile(self) -> Path:
@@ -106,11 +108,13 @@ def open_run(settings: PretrainSettings, trained_on: TrainedOn, source: PrepareS
       source: of the data set, where the run may have to prepare it; for the flagfile.
 
     Raises:
-      ConfigError: it exists and neither resume nor overwrite is on, or resume does not fit it.
+      ConfigError: it exists and neither resume nor overwrite is on, resume does not fit it, or another process is at
+        work there.
       DataError: a resumed run has other data.
     """
     run = RunDirectory(settings.run_dir)
     if settings.resume:
+        run = _locked(run)
         if not run.config.exists():
             raise ConfigError(f"--resume: {run.path} holds no {run.config.name}; start the run without --resume.")
         if difference := differing_setting(typed_json.read(run.config, type(settings)), settings):
@@ -119,8 +123,10 @@ def open_run(settings: PretrainSettings, trained_on: TrainedOn, source: PrepareS
         if typed_json.read(run.data, TrainedOn) != trained_on:
             raise DataError(f"{settings.dataset} is not the data set of {run.path}; give the run's own or start anew.")
         return run
-    if run.path.exists() and not settings.overwrite:
-        raise ConfigError(f"{run.path} exists; pass --resume to continue it or --overwrite to replace it.")
+    if run.path.exists():
+        if not settings.overwrite:
+            raise ConfigError(f"{run.path} exists; pass --resume to continue it or --overwrite to replace it.")
+        run = _locked(run)  # until the new one stands
     with written_directory(run.path, settings.overwrite, MARKER) as aside:
         begun = RunDirectory(aside)
         begun.state.parent.mkdir()
@@ -128,7 +134,12 @@ def open_run(settings: PretrainSettings, trained_on: TrainedOn, source: PrepareS
         typed_json.write(begun.config, settings)
         typed_json.write(begun.environment, environment())
         typed_json.write(begun.data, trained_on)
-    return run
+        new = DirectoryLock(aside)  # The lock goes with the directory when it is renamed.
+    return RunDirectory(run.path, new)
+
+
+def _locked(run: RunDirectory) -> RunDirectory:
+    return RunDirectory(run.path, DirectoryLock(run.path)) if run.path.is_dir() else run
 
 
 def flagfile(settings: PretrainSettings, source: PrepareSettings | None) -> str:

@@ -18,6 +18,7 @@ from clgan_tf.capture import REPRESENTATIONS
 from clgan_tf.common import typed_json
 from clgan_tf.common.errors import ModelFileError
 from clgan_tf.common.files import written_aside
+from clgan_tf.common.output import reader_is_gone
 from clgan_tf.models.classifier import ClassProbabilities, predict
 from clgan_tf.serving import archive
 
@@ -144,11 +145,25 @@ def write_rows(rows: Iterable[dict[str, Any]], output: str) -> int:
     """Writes rows to FILE.jsonl, FILE.csv (whole or not at all) or, for "-", as JSON lines to standard output.
 
     Returns the number of rows.
+
+    Raises:
+      BrokenPipeError: who reads standard output has gone.
     """
     if output == "-":
-        return _write_jsonl(rows, sys.stdout)
+        count = _write_jsonl(_while_read(rows), sys.stdout)
+        sys.stdout.flush()
+        if reader_is_gone():
+            raise BrokenPipeError
+        return count
     with written_aside(output) as aside, open(aside, "w", newline="", encoding="utf-8") as file:
         return _write_csv(rows, file) if output.endswith(".csv") else _write_jsonl(rows, file)
+
+
+def _while_read(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        if reader_is_gone():
+            raise BrokenPipeError
+        yield row
 
 
 def _write_jsonl(rows: Iterable[dict[str, Any]], file: TextIO) -> int:

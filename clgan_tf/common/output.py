@@ -1,0 +1,48 @@
+"""Standard output that its reader may close (`| head`): what is printed ends there, the work does not."""
+
+import os
+import sys
+from typing import Any, TextIO
+
+
+class UntilClosed:
+    """A text stream that swallows what is written once its reader is gone.
+
+    Characters that the terminal's encoding lacks are written as question marks.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.is_closed = False
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+    def write(self, text: str) -> int:
+        """Writes it, if someone still reads."""
+        if not self.is_closed:
+            try:
+                self._stream.write(text)
+            except BrokenPipeError:
+                self._give_up()
+        return len(text)
+
+    def flush(self) -> None:
+        """Flushes, if someone still reads."""
+        if not self.is_closed:
+            try:
+                self._stream.flush()
+            except BrokenPipeError:
+                self._give_up()
+
+    def _give_up(self) -> None:
+        self.is_closed = True
+        # Python flushes once more at its end, and would complain of the pipe again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def reader_is_gone() -> bool:
+    """Whether what is written to standard output now goes nowhere, as far as writing has shown."""
+    return isinstance(sys.stdout, UntilClosed) and sys.stdout.is_closed

@@ -57,6 +57,11 @@ def written_directory(path: str | os.PathLike[str], overwrite: bool, marker: Mar
         shutil.rmtree(set_aside)
 
 
+def readable_name(path: str | os.PathLike[str]) -> str:
+    """A file's name as text: what is not UTF-8 in it is replaced, as it would fit into no record and no JSON file."""
+    return os.fsencode(path).decode(errors="replace")
+
+
 def move_away(path: Path) -> Path | None:
     """Renames what stands at `path`, if anything, to a hidden name beside it, and returns that name."""
     if not path.exists():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from clgan_tf.capture.sources import captures_below, is_capture
 from clgan_tf.common.errors import DataError
+from clgan_tf.common.files import readable_name
 from clgan_tf.data.examples import UNLABELLED, UNLABELLED_NAME
 from clgan_tf.data.sources import Source, Sources, plain_name
 
@@ -17,11 +18,15 @@ def sources_below(root: Path) -> Sources:
     """The captures of every class folder, in the order of their names; classes are labelled in that order.
 
     Raises:
-      DataError: the root is missing, has fewer than two classes, or two names for one class; or a class has no capture.
+      DataError: the root is missing, has fewer than two classes, two names for one class, or a name that is not UTF-8;
+        or a class has no capture.
     """
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; --source must hold one folder of captures per class.")
     folders = sorted(folder for folder in root.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+    for folder in folders:
+        if readable_name(folder.name) != folder.name:
+            raise DataError(f"{root}: the name of the folder {folder.name!a} is not UTF-8; give it another one.")
     _refuse_twins(root, [folder.name for folder in folders])
     captures = {folder.name: captures_below(folder) for folder in folders}
     for name, paths in captures.items():

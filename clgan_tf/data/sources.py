@@ -1,7 +1,6 @@
 """One interface for every source of sessions: capture files and published image files, read into Examples."""
 
 import hashlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from clgan_tf import capture
 from clgan_tf.capture import SessionRules
 from clgan_tf.common import progress
 from clgan_tf.common.errors import CaptureError, DataError
+from clgan_tf.common.files import readable_name
 from clgan_tf.data import idx
 from clgan_tf.data.description import CaptureReport
 from clgan_tf.data.examples import IMAGE_BYTES, UNLABELLED, Examples
@@ -55,8 +55,8 @@ class Sources:
 
 
 def plain_name(path: Path, root: Path) -> str:
-    """The path below `root`; what is not UTF-8 in it is replaced, as it would fit into no record and no JSON file."""
-    return os.fsencode(path.relative_to(root)).decode(errors="replace")
+    """The path below `root`, as `readable_name` writes it."""
+    return readable_name(path.relative_to(root))
 
 
 def split_by_capture(sources: Sources, test_fraction: float, validation_fraction: float, seed: int) -> Sources:

@@ -1,7 +1,7 @@
 """Pictures: confusion matrices and training curves."""
 
 import csv
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -9,8 +9,8 @@ import matplotlib
 import numpy as np
 
 matplotlib.use("Agg")
+from matplotlib import font_manager, pyplot
 from matplotlib import image as matplotlib_image
-from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -38,8 +38,9 @@ def confusion_figure(confusion: np.ndarray, class_names: list[str], title: str) 
     picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     ticks = range(len(class_names))
     # A class name is a folder's name, never a formula.
-    axes.set_xticks(ticks, class_names, rotation=45, ha="right", rotation_mode="anchor", parse_math=False)
-    axes.set_yticks(ticks, class_names, parse_math=False)
+    shown, font = _legible(class_names)
+    axes.set_xticks(ticks, shown, rotation=45, ha="right", rotation_mode="anchor", parse_math=False, fontfamily=font)
+    axes.set_yticks(ticks, shown, parse_math=False, fontfamily=font)
     axes.set(xlabel="predicted", ylabel="true", title=title)
     for row in ticks:
         for column in ticks:
@@ -48,6 +49,20 @@ def confusion_figure(confusion: np.ndarray, class_names: list[str], title: str) 
                 axes.text(column, row, f"{confusion[row, column]}", ha="center", va="center", color=colour, fontsize=8)
     figure.colorbar(picture, ax=axes, label="share of the true class", shrink=0.8)
     return figure
+
+
+def _legible(names: Sequence[str]) -> tuple[list[str], str]:
+    """The names and an installed font that has all of their characters; without one, numbers in their places.
+
+    The numbers are the classes' labels; the names stand in the tables and CSV files beside the picture.
+    """
+    usual = pyplot.rcParams["font.sans-serif"][0]
+    installed = {entry.name: entry.fname for entry in reversed(font_manager.fontManager.ttflist)}
+    needed = {ord(character) for name in names for character in name}
+    for font in (usual, *sorted(installed)):
+        if font in installed and needed <= set(font_manager.get_font(installed[font]).get_charmap()):
+            return list(names), font
+    return [f"class {label}" for label in range(len(names))], usual
 
 
 def curves_figure(rows: list[dict]) -> Figure:

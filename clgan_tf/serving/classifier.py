@@ -17,7 +17,7 @@ from clgan_tf import capture
 from clgan_tf.capture import REPRESENTATIONS
 from clgan_tf.common import typed_json
 from clgan_tf.common.errors import ModelFileError
-from clgan_tf.common.files import written_aside
+from clgan_tf.common.files import readable_name, written_aside
 from clgan_tf.common.output import reader_is_gone
 from clgan_tf.models.classifier import ClassProbabilities, predict
 from clgan_tf.serving import archive
@@ -99,7 +99,7 @@ class Classifier:
         best = np.argsort(-probabilities, kind="stable")[:TOP]
         ranked = [{"label": self.class_names[label], "probability": _rounded(probabilities[label])} for label in best]
         return {
-            "capture": path,
+            "capture": readable_name(path),
             "protocol": PROTOCOLS[int(sessions.key[row]["protocol"])],
             "source": source,
             "source_port": source_port,

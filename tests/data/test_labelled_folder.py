@@ -1,3 +1,4 @@
+import os
 import unicodedata
 
 import pytest
@@ -53,3 +54,12 @@ def test_names_that_look_alike_are_refused_as_classes(tmp_path, names, words):
     with pytest.raises(DataError) as error:
         sources_below(tmp_path)
     assert words in str(error.value)
+
+
+def test_a_class_whose_name_is_not_utf8_is_refused_before_any_work(tmp_path, capsys):
+    for name in (b"Chat", b"vid\xe9o"):
+        p.write(tmp_path / "source" / os.fsdecode(name) / "a.pcap", CAPTURE)
+    flags = ["--mode=prepare", f"--source={tmp_path / 'source'}", f"--dataset={tmp_path / 'data'}"]
+    assert main(flags) == 1
+    assert "'vid\\udce9o' is not UTF-8" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 import zipfile
 
@@ -58,6 +59,14 @@ def test_rows_describe_their_sessions(finished_run, demo_corpus):
 def classify(finished_run, captures, output, *more: str) -> int:
     flags = ["--mode=classify", f"--run_dir={finished_run}", f"--captures={captures}", f"--output={output}"]
     return main([*flags, *more])
+
+
+def test_a_capture_whose_name_is_not_utf8_is_labelled_in_both_forms(finished_run, demo_corpus, tmp_path):
+    odd = tmp_path / os.fsdecode(b"caf\xe9.pcap")
+    shutil.copy(demo_corpus / "unseen.pcap", odd)
+    for name in ("rows.jsonl", "rows.csv"):
+        assert classify(finished_run, odd, tmp_path / name) == 0
+        assert "caf\ufffd.pcap" in (tmp_path / name).read_text().replace("\\ufffd", "\ufffd")
 
 
 def test_the_three_outputs_agree(finished_run, demo_corpus, tmp_path, capsys):

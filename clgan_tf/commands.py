@@ -80,6 +80,7 @@ def run_train(settings: TrainSettings, source: PrepareSettings | None) -> list[s
         print(f"{settings.run_dir} is finished: there is nothing to resume.")
         return []
     dataset, warnings = _dataset(settings.dataset, source)
+    _refuse_without_classes(dataset)
     trained = train(settings, dataset, source)
     _print_results(_score(trained, dataset), trained.run, trained.run)
     return warnings
@@ -131,6 +132,13 @@ def _dataset(path: Path, source: PrepareSettings | None) -> tuple[Dataset, list[
     return _prepared(source)
 
 
+def _refuse_without_classes(dataset: Dataset) -> None:
+    if not dataset.facts.class_names:
+        raise DataError(
+            f"{dataset.directory} has no class, which serves --mode=pretrain alone; add a folder of captures per class."
+        )
+
+
 def _matching(dataset: Dataset, source: PrepareSettings) -> Dataset:
     """The data set, if it was prepared as the settings say. Raises DataError where it was not."""
     if difference := prepare.differing_flag(dataset.facts, source):
@@ -145,6 +153,7 @@ def _matching(dataset: Dataset, source: PrepareSettings) -> Dataset:
 def run_audit(settings: AuditSettings) -> None:
     """How much groups of header fields alone tell, and what splits share; written as JSON and as a picture."""
     dataset = open_any(settings.dataset)
+    _refuse_without_classes(dataset)
     facts = dataset.facts
     own = {split: dataset.read(split) for split in OWN_SPLITS}
     published = {split: dataset.read(split) for split in facts.sizes if split.startswith("published_")}

@@ -33,8 +33,9 @@ class Split:
 class DataFacts:
     """The facts of a data set.
 
-    recipe: version of clgan_tf.data.recipe that made it; fingerprint: see there; sizes: sessions by split;
-    class_sizes: by split and class; shared_images, shared_sessions: in more than one split, counted on what is written.
+    class_names: none where no session has a label; recipe: version of clgan_tf.data.recipe that made it; fingerprint:
+    see there; sizes: sessions by split; class_sizes: by split and class; shared_images, shared_sessions: in more than
+    one split, counted on what is written.
     """
 
     source_kind: str
@@ -52,8 +53,8 @@ class DataFacts:
     shared_sessions: int
 
     def __post_init__(self) -> None:
-        if len(self.class_names) < 2:
-            raise ValueError(f"a data set of {len(self.class_names)} classes")
+        if len(self.class_names) == 1:
+            raise ValueError("a data set of one class")
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def pretrain(settings: PretrainSettings, data: DataFacts, sessions: Unlabelled, 
     if run.trunk.exists():
         return
     schedule = Schedule(settings.pretraining_epochs, settings.batch_size, settings.learning_rate)
-    model = build(settings.filling, settings.seed, len(data.class_names))
+    model = build(settings.filling, settings.seed, max(2, len(data.class_names)))  # Logits are not in the trunk.
     model.compile(schedule.optimizer(), schedule.optimizer())
     done = checkpoint.restore(run.state, model) if run.state.exists() else 0
     callbacks.forget_epochs_after(run.metrics_log, "pretraining", done)

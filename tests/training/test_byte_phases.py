@@ -1,6 +1,7 @@
 """CLGAN+'s phases: a trunk from sessions without labels, resumed exactly, and runs that begin from it."""
 
 import json
+import shutil
 import zipfile
 
 import keras
@@ -95,6 +96,18 @@ def test_a_trunk_made_alone_is_the_runs_own(whole, prepared, tmp_path, capsys):
     assert_same(whole, tmp_path / "run")
     assert main(pretrain_flags(prepared, tmp_path / "trunk")) == 2
     assert main(pretrain_flags(prepared, tmp_path / "trunk", "--resume", "--seed=4")) == 2
+
+
+def test_captures_without_any_label_are_enough_for_a_trunk(whole, prepared, tmp_path, capsys, demo_corpus):
+    shutil.copytree(demo_corpus / "unlabelled", tmp_path / "captures/unlabelled")
+    source, dataset = f"--source={tmp_path / 'captures'}", f"--dataset={tmp_path / 'data'}"
+    run = tmp_path / "trunk"
+    assert main(["--mode=pretrain", source, dataset, f"--run_dir={run}", *SHORT]) == 0
+    for refused in (plus_flags(prepared, tmp_path / "none", dataset), ["--mode=audit", dataset]):
+        assert main(refused) == 1
+        assert "has no class, which serves --mode=pretrain alone" in capsys.readouterr().err
+    assert main(plus_flags(prepared, tmp_path / "run", f"--init_from={run / 'trunk.npz'}")) == 0
+    assert any(not np.array_equal(a, b) for a, b in zip(weights(whole), weights(tmp_path / "run"), strict=True))
 
 
 def damaged(path, damage: str) -> str:

@@ -11,8 +11,8 @@ from clgan_tf.sweeps.file import read_sweep
 from clgan_tf.sweeps.results import read_results
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
-SWEEPS = sorted(EXPERIMENTS.glob("sweeps/*.toml"))
 PAPER = EXPERIMENTS / "results/paper"
+SWEEPS_OF_THE_PAPER = [EXPERIMENTS / f"sweeps/{name}.toml" for name in ("iscx", "per_class", "ustc")]
 
 
 @pytest.fixture
@@ -33,15 +33,18 @@ def test_every_flagfile_is_taken(path, empty_folder):
     assert all(word in head for word in ("clgan_tf.main", "minutes", "cores", "Measured"))
 
 
-@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(EXPERIMENTS.glob("sweeps/*.toml")), ids=lambda path: path.stem)
 def test_every_committed_row_is_of_a_cell(path, empty_folder):
     _, tasks = read_sweep(path)
-    rows = read_results(PAPER / f"{path.stem}.jsonl")
-    assert {row.cell for row in rows} == {task.cell for task in tasks}
+    cells = {task.cell for task in tasks}
+    is_whole = path in SWEEPS_OF_THE_PAPER  # Others are committed as far as they have run.
+    rows = read_results((PAPER if is_whole else EXPERIMENTS / "results") / f"{path.stem}.jsonl")
+    found = {row.cell for row in rows}
+    assert found == cells if is_whole else found <= cells
 
 
 def test_the_committed_report_is_that_of_the_committed_results():
-    rows = [row for path in SWEEPS for row in read_results(PAPER / f"{path.stem}.jsonl")]
+    rows = [row for path in SWEEPS_OF_THE_PAPER for row in read_results(PAPER / f"{path.stem}.jsonl")]
     text, _, pictures = (PAPER / "report.md").read_text(encoding="utf-8").partition("## Pictures")
     assert text == paper.page(rows)[:-1] + "\n\n"
     assert all((PAPER / line[line.rindex("(") + 1 : -1]).exists() for line in pictures.splitlines() if "![" in line)

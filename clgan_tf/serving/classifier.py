@@ -15,6 +15,7 @@ import numpy as np
 
 from clgan_tf import capture
 from clgan_tf.capture import REPRESENTATIONS
+from clgan_tf.capture.sources import STANDARD_INPUT
 from clgan_tf.common import typed_json
 from clgan_tf.common.errors import ModelFileError
 from clgan_tf.common.files import readable_name, written_aside
@@ -23,6 +24,7 @@ from clgan_tf.models.classifier import ClassProbabilities, predict
 from clgan_tf.serving import archive
 
 TOP = 3
+ROWS_AT_ONCE = 1024
 PROTOCOLS = {6: "TCP", 17: "UDP"}
 COLUMNS = (
     *("capture", "protocol", "source", "source_port", "destination", "destination_port", "first_time", "last_time"),
@@ -80,7 +82,7 @@ class Classifier:
         """
         paths = [captures] if isinstance(captures, str | Path) else list(captures)
         self.ended = []
-        for sessions in capture.stream(
+        parts = capture.stream(
             paths,
             self.head.representation,
             self.head.unit,
@@ -88,7 +90,8 @@ class Classifier:
             strict=strict,
             progress=progress,
             workers=capture.workers_for([str(path) for path in paths]),
-        ):
+        )
+        for sessions in _gathered(parts):
             self.ended += sessions.ended
             probabilities = self.predict_bytes(sessions.images)
             for row in range(len(sessions)):
@@ -112,6 +115,18 @@ class Classifier:
             **ranked[0],
             "top": ranked,
         }
+
+
+def _gathered(parts: Iterable[capture.Sessions]) -> Iterator[capture.Sessions]:
+    """The parts joined so that few captures of many sessions and many of few cost the network the same."""
+    waiting: list[capture.Sessions] = []
+    for part in parts:
+        waiting.append(part)
+        if sum(map(len, waiting)) >= ROWS_AT_ONCE or STANDARD_INPUT in part.paths:  # Live traffic does not wait.
+            yield capture.concatenate(waiting)
+            waiting = []
+    if waiting:
+        yield capture.concatenate(waiting)
 
 
 def load(path: str | Path) -> Classifier:

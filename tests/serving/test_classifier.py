@@ -69,6 +69,30 @@ def test_a_capture_whose_name_is_not_utf8_is_labelled_in_both_forms(finished_run
         assert "caf\ufffd.pcap" in (tmp_path / name).read_text().replace("\\ufffd", "\ufffd")
 
 
+def test_many_captures_of_few_sessions_reach_the_network_together(finished_run, tmp_path, monkeypatch):
+    """One call of the network costs as much as reading hundreds of sessions."""
+    paths = [
+        p.write(
+            tmp_path / f"{number:02d}.pcap", p.pcap([p.ethernet(p.ipv4(p.udp(bytes([number]) * 9, 1000 + number)))])
+        )
+        for number in range(30)
+    ]
+    classifier = serving.load(finished_run / "classifier.keras")
+    one_by_one = [row for path in paths for row in classifier.classify(path)]
+    sizes = []
+    whole = serving.Classifier.predict_bytes
+    monkeypatch.setattr(
+        serving.Classifier, "predict_bytes", lambda self, images: sizes.append(len(images)) or whole(self, images)
+    )
+    rows = list(classifier.classify(paths))
+    assert sizes == [30]
+    assert [row["capture"] for row in rows] == [str(path) for path in paths]
+    for row, alone in zip(rows, one_by_one, strict=True):
+        assert (row["source_port"], row["label"]) == (alone["source_port"], alone["label"])
+        assert row["probability"] == pytest.approx(alone["probability"], abs=1e-5)
+    assert len(classifier.ended) == 30
+
+
 def test_the_three_outputs_agree(finished_run, demo_corpus, tmp_path, capsys):
     path = demo_corpus / "unseen.pcap"
     for output in (tmp_path / "l.jsonl", tmp_path / "l.csv", "-"):

@@ -20,42 +20,47 @@ from clgan_tf.sweeps.results import Row, read_results
 SYSTEMS = (models.PLUS, *models.ON_BYTES)
 
 
-def scores_of(rows: list[Row], data: str) -> dict[str, dict[float, list[Scores]]]:
-    """System -> labels -> the scores of its seeds."""
-    found: dict[str, dict[float, list[Scores]]] = {system: {} for system in SYSTEMS}
+Found = dict[str, dict[float, dict[int, Scores]]]  # system -> labels -> seed -> scores
+
+
+def scores_of(rows: list[Row], data: str) -> Found:
+    """All scores on one data set."""
+    found: Found = {system: {} for system in SYSTEMS}
     for row in sorted(rows, key=lambda row: (row.cell.labels, row.cell.seed)):
         if row.cell.data == data and row.cell.model in found:
-            found[row.cell.model].setdefault(row.cell.labels, []).append(row.result.systems[row.cell.model])
+            seeds = found[row.cell.model].setdefault(row.cell.labels, {})
+            seeds[row.cell.seed] = row.result.systems[row.cell.model]
     return found
 
 
-def cell(scores: list[Scores]) -> str:
+def cell(seeds: dict[int, Scores]) -> str:
     """Accuracy / macro-F1 ± standard deviation (seeds), in per cent."""
-    if not scores:
+    if not seeds:
         return ""
-    accuracy, f1 = (100 * np.array([getattr(one, name) for one in scores]) for name in ("accuracy", "f1"))
+    accuracy, f1 = (100 * np.array([getattr(one, name) for one in seeds.values()]) for name in ("accuracy", "f1"))
     spread = f" ± {f1.std(ddof=1):.1f}" if len(f1) > 1 else ""
     return f"{accuracy.mean():.1f} / {f1.mean():.1f}{spread} ({len(f1)})"
 
 
-def ahead(scores: dict[str, dict[float, list[Scores]]], labels: float) -> str:
-    """Points of macro-F1 by which CLGAN+ is ahead of the best of all others, over the seeds it has."""
-    means = {
-        system: 100 * float(np.mean([one.f1 for one in found[labels]]))
-        for system, found in scores.items()
-        if found.get(labels)
-    }
-    if models.PLUS not in means or len(means) < 2:
+def ahead(found: Found, labels: float) -> str:
+    """Points of macro-F1 by which CLGAN+ is ahead of the best of all others, over the seeds that both have."""
+    ours = found[models.PLUS].get(labels, {})
+    differences = {}
+    for system, budgets in found.items():
+        both = ours.keys() & budgets.get(labels, {}).keys()
+        if both and system != models.PLUS:
+            differences[system] = float(np.mean([100 * (ours[seed].f1 - budgets[labels][seed].f1) for seed in both]))
+    if not differences:
         return ""
-    best = max((system for system in means if system != models.PLUS), key=lambda system: means[system])
-    return f"{means[models.PLUS] - means[best]:+.1f} ({models.title(best)})"
+    best = min(differences, key=lambda system: differences[system])
+    return f"{differences[best]:+.1f} ({models.title(best)})"
 
 
 def section(rows: list[Row], data: str) -> str:
     """The table of one data set, with what it must be read with."""
     scores = scores_of(rows, data)
     budgets = sorted({labels for found in scores.values() for labels in found})
-    lines = [[models.title(name), *(cell(scores[name].get(labels, [])) for labels in budgets)] for name in SYSTEMS]
+    lines = [[models.title(name), *(cell(scores[name].get(labels, {})) for labels in budgets)] for name in SYSTEMS]
     lines.append(["CLGAN+ ahead of the best other by", *(ahead(scores, labels) for labels in budgets)])
     facts = next(row.result.data for row in rows if row.cell.data == data)
     seconds = [row.result.seconds for row in rows if row.cell.data == data and row.cell.model == models.PLUS]
@@ -88,7 +93,7 @@ def main() -> None:
     for data in dict.fromkeys(row.cell.data for row in rows):
         picture = options.output.with_name(f"{options.output.name}_{data}.png")
         curves = {
-            models.title(system): {labels: [one.f1 for one in seeds] for labels, seeds in found.items()}
+            models.title(system): {labels: [one.f1 for one in seeds.values()] for labels, seeds in found.items()}
             for system, found in scores_of(rows, data).items()
         }
         dashed = [models.title(system) for system in models.ON_BYTES]

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from clgan_tf import evaluation, serving
-from clgan_tf.capture import REPRESENTATIONS
+from clgan_tf.capture import REPRESENTATIONS, workers_for
 from clgan_tf.capture.sources import find
 from clgan_tf.common import progress
 from clgan_tf.common.errors import DataError, UserError
@@ -227,7 +227,7 @@ def run_classify(settings: ClassifySettings) -> list[str]:
     def counted() -> Iterator[dict]:
         paths = find(settings.captures)
         with progress.captures_bar("Classifying", paths) as show:
-            for row in classifier.classify(paths, settings.strict, show):
+            for row in classifier.classify(paths, settings.strict, show, workers_for(paths)):
                 counts[row["label"]] += 1
                 yield row
 

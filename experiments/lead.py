@@ -91,13 +91,15 @@ def main() -> None:
         "",
     ]
     for data in dict.fromkeys(row.cell.data for row in rows):
+        facts = next(row.result.data for row in rows if row.cell.data == data)
+        name = f"{facts.source_kind}, {facts.representation}"
         picture = options.output.with_name(f"{options.output.name}_{data}.png")
         curves = {
             models.title(system): {labels: [one.f1 for one in seeds.values()] for labels, seeds in found.items()}
             for system, found in scores_of(rows, data).items()
         }
         dashed = [models.title(system) for system in models.ON_BYTES]
-        figures.save(figures.labels_figure(curves, dashed, data, "macro-F1"), picture)
+        figures.save(figures.labels_figure(curves, dashed, name, "macro-F1"), picture)
         parts += [section(rows, data), f"![{data}]({picture.name})", ""]
     options.output.with_suffix(".md").write_text("\n".join(parts), encoding="utf-8")
     kept = options.output.with_suffix(".jsonl")

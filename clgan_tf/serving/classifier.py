@@ -72,10 +72,12 @@ class Classifier:
         captures: str | Path | Iterable[str | Path],
         strict: bool = False,
         progress: Callable[[int, int], None] | None = None,
+        workers: int = 1,
     ) -> Iterator[dict[str, Any]]:
         """Yields one row a session, capture by capture; memory is bounded, as that of clgan_tf.capture.stream.
 
         A capture's rows come in order of first packet, unless sessions end or have to leave while it is read.
+        More workers read several captures at once; clgan_tf.capture.stream says what a script needs for that.
 
         Raises:
           CaptureError: see clgan_tf.capture.stream.
@@ -89,7 +91,7 @@ class Classifier:
             rules=self.rules,
             strict=strict,
             progress=progress,
-            workers=capture.workers_for([str(path) for path in paths]),
+            workers=workers,
         )
         for sessions in _gathered(parts):
             self.ended += sessions.ended

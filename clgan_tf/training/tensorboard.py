@@ -14,6 +14,7 @@ from clgan_tf.models.two_networks import TwoNetworks
 
 IMAGES_SHOWN = 8
 PIXEL_SIDE = 5
+BYTES_SHOWN = 32
 # Scalars of phase 1 by the names they have in CLGAN, grouped into the charts people compare.
 CHARTS = {
     "discriminator_loss": "losses/discriminator_loss",
@@ -74,6 +75,7 @@ class TensorBoard(keras.callbacks.Callback):
             tf.summary.scalar("throughput/sessions_per_second", self.steps * self.rows_per_step / self.seconds)
             if self.real is not None:
                 tf.summary.image("sessions/real_above_generated", side_by_side(self.real, self.model)[np.newaxis])
+                tf.summary.text("sessions/first_bytes", first_bytes(self.real, self.model))
         self.writer.flush()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
@@ -90,6 +92,14 @@ def side_by_side(real: np.ndarray, model: keras.Model) -> np.ndarray:
         rows.append(np.concatenate(list(padded), axis=1)[:, :-2])
     gap = np.full((2, rows[0].shape[1], 1), 255, np.uint8)
     return np.concatenate([rows[0], gap, rows[1]])
+
+
+def first_bytes(real: np.ndarray, model: keras.Model) -> str:
+    """The first bytes of real sessions, each above what the model shows beside it, in hexadecimal as Markdown."""
+    lines = []
+    for images in zip(real, model.beside(real).numpy(), strict=True):
+        lines += [f"    {image.tobytes()[:BYTES_SHOWN].hex(' ')}" for image in images] + [""]
+    return "\n".join(lines)
 
 
 def save_picture(pixels: np.ndarray, path: Path) -> None:

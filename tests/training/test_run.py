@@ -96,6 +96,9 @@ def test_tensorboard_has_what_people_look_for(finished_run):
         *("learning_rate/generator", "throughput/sessions_per_second"),
     } <= scalars
     assert images == {"sessions/real_above_generated"}
+    events = EventAccumulator(str(finished_run / "tensorboard/pretraining")).Reload()
+    (text,) = events.Tensors("sessions/first_bytes")[-1].tensor_proto.string_val
+    assert len(text.decode().split()) == 2 * 8 * 32
     scalars, images = tags("test")
     assert {"test/accuracy", "test/f1"} <= scalars
     assert images == {"test/confusion_matrix"}

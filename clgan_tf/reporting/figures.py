@@ -73,7 +73,7 @@ def curves_figure(rows: list[dict]) -> Figure:
     _draw(axes[0], curves, _losses(curves))
     axes[0].set(title="Phase 1: losses", xlabel="epoch")
     _draw(axes[1], curves, PROBABILITIES)
-    axes[1].set(title="Phase 1: p(real)", xlabel="epoch", ylim=(0, 1))
+    axes[1].set(title="Phase 1: who wins", xlabel="epoch", ylim=(0, 1))
     for phase in dict.fromkeys(row["phase"] for row in rows):
         chosen = [row for row in rows if row["phase"] == phase]
         if "accuracy" not in chosen[0]:  # a phase without labels
@@ -84,6 +84,7 @@ def curves_figure(rows: list[dict]) -> Figure:
     axes[2].set(title="Accuracy", xlabel="epoch", ylim=(0, 1))
     for axis in axes:
         axis.grid(alpha=0.3)
+        axis.xaxis.get_major_locator().set_params(integer=True)
         if axis.lines:
             axis.legend(frameon=False)
     return figure

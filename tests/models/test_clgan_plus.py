@@ -206,7 +206,7 @@ def test_values_are_put_at_the_positions_that_count():
 def test_a_step_moves_every_variable_of_both_networks():
     model = build()
     before = values(model.network), values(model.partner)
-    model.fit(stream(sessions()), steps_per_epoch=1, verbose=0)
+    model.fit(stream(sessions()), steps_per_epoch=1, verbose=0, shuffle=False)
     assert all(moved(before[0], model.network).values())
     assert all(moved(before[1], model.partner).values())
 
@@ -224,7 +224,7 @@ def test_each_loss_moves_its_own_head_and_no_other(alone, still):
     model = build(**{**weights, alone: 1.0})
     model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1))  # AdamW moves what has no gradient too.
     before = values(model.network)
-    model.fit(stream(sessions()), steps_per_epoch=1, verbose=0)
+    model.fit(stream(sessions()), steps_per_epoch=1, verbose=0, shuffle=False)
     after = moved(before, model.network)
     for path, has_moved in after.items():
         assert has_moved == (path.split("/")[0] not in still), path
@@ -237,7 +237,7 @@ def test_the_discriminators_gradient_reaches_the_generator_by_the_adversarial_te
     for weight in (0.0, 5.0):
         model = build(adversarial_weight=weight)
         model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1))
-        model.fit(stream(images), steps_per_epoch=1, verbose=0)
+        model.fit(stream(images), steps_per_epoch=1, verbose=0, shuffle=False)
         generators[weight] = values(model.partner)
     assert any(not np.allclose(a, b) for a, b in zip(*generators.values(), strict=True))
     guesses = tf.random.normal((2, 3, 256), seed=1)
@@ -256,7 +256,7 @@ def test_the_discriminators_gradient_reaches_the_generator_by_the_adversarial_te
 def test_hidden_bytes_are_learnt():
     model = build()
     images = np.tile(np.arange(1, 29, dtype=np.uint8), (BATCH, 28)).reshape(-1, 28, 28, 1)
-    history = model.fit(stream(images), steps_per_epoch=20, epochs=3, verbose=0).history
+    history = model.fit(stream(images), steps_per_epoch=20, epochs=3, verbose=0, shuffle=False).history
     assert history["hidden_byte_loss"][-1] < 0.6 * history["hidden_byte_loss"][0]
     assert set(history) == {*model.MEANS, "loss"}
 
@@ -271,7 +271,7 @@ def test_the_classifier_is_the_network_and_only_bytes_go_in():
 
 def test_a_saved_and_loaded_model_gives_identical_logits_and_has_both_optimizers(tmp_path):
     model, images = build(adversarial_weight=0.1), sessions()
-    model.fit(stream(images), steps_per_epoch=2, verbose=0)
+    model.fit(stream(images), steps_per_epoch=2, verbose=0, shuffle=False)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     np.testing.assert_array_equal(model.predict(images, verbose=0), loaded.predict(images, verbose=0))
@@ -290,7 +290,7 @@ def test_phase_2_moves_the_discriminators_classifying_part_alone(fills, consiste
     tuned.compile(keras.optimizers.AdamW(1e-2))
     data = {"labelled": images, "labels": labels, "unlabelled": images}
     before = values(model.network)
-    history = tuned.fit(stream(data), steps_per_epoch=30, epochs=2, verbose=0).history
+    history = tuned.fit(stream(data), steps_per_epoch=30, epochs=2, verbose=0, shuffle=False).history
     assert history["accuracy"][-1] > 0.9
     assert history["loss"][-1] < history["loss"][0]
     for old, new in zip(generator, values(model.partner), strict=True):

@@ -80,7 +80,6 @@ def run_train(settings: TrainSettings, source: PrepareSettings | None) -> list[s
         print(f"{settings.run_dir} is finished: there is nothing to resume.")
         return []
     dataset, warnings = _dataset(settings.dataset, source)
-    _refuse_without_classes(dataset)
     trained = train(settings, dataset, source)
     _print_results(_score(trained, dataset), trained.run, trained.run)
     return warnings
@@ -132,13 +131,6 @@ def _dataset(path: Path, source: PrepareSettings | None) -> tuple[Dataset, list[
     return _prepared(source)
 
 
-def _refuse_without_classes(dataset: Dataset) -> None:
-    if not dataset.facts.class_names:
-        raise DataError(
-            f"{dataset.directory} has no class, which serves --mode=pretrain alone; add a folder of captures per class."
-        )
-
-
 def _matching(dataset: Dataset, source: PrepareSettings) -> Dataset:
     """The data set, if it was prepared as the settings say. Raises DataError where it was not."""
     if difference := prepare.differing_flag(dataset.facts, source):
@@ -153,7 +145,7 @@ def _matching(dataset: Dataset, source: PrepareSettings) -> Dataset:
 def run_audit(settings: AuditSettings) -> None:
     """How much groups of header fields alone tell, and what splits share; written as JSON and as a picture."""
     dataset = open_any(settings.dataset)
-    _refuse_without_classes(dataset)
+    dataset.require_classes()
     facts = dataset.facts
     own = {split: dataset.read(split) for split in OWN_SPLITS}
     published = {split: dataset.read(split) for split in facts.sizes if split.startswith("published_")}
@@ -197,10 +189,9 @@ def run_evaluate(settings: EvaluateSettings) -> None:
 
 
 def _score(trained: Trained, dataset: Dataset) -> RunResult:
-    """Reads the test split, once, and writes everything about it into the run directory."""
-    scores = evaluation.evaluate(
-        trained.systems, dataset.read(trained.result.settings.score_on), dataset.facts.class_names
-    )
+    """Reads the split to be scored, once, and writes everything about it into the run directory."""
+    scored = dataset.read(trained.result.settings.score_on)
+    scores = evaluation.evaluate(trained.systems, scored, dataset.facts.class_names)
     result = replace(trained.result, systems={**trained.result.systems, **scores})
     write_results(trained.run, result)
     return result

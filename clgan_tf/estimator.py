@@ -67,24 +67,22 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
         import_tensorflow()
         import tensorflow as tf
 
-        from clgan_tf import models
         from clgan_tf.data.examples import Examples
         from clgan_tf.data.few_labels import in_memory
-        from clgan_tf.settings import SCHEDULES, FillingSettings, TuningSettings
+        from clgan_tf.settings import FillingSettings, TuningSettings
         from clgan_tf.training import byte_phases
 
         tf.config.experimental.enable_op_determinism()
         seed = int(check_random_state(self.random_state).randint(MAX_SEED))
-        default = SCHEDULES[models.PLUS]
-        rows = int(default["batch_size"])
+        first, second = byte_phases.usual_schedules()
+        first = first._replace(epochs=self.pretraining_epochs)
+        second = second._replace(epochs=self.finetuning_epochs)
         model = byte_phases.build(FillingSettings(), seed, len(self.classes_))
         if self.pretraining_epochs:
-            schedule = byte_phases.Schedule(self.pretraining_epochs, rows, default["learning_rate"])
-            model.compile(schedule.optimizer(), schedule.optimizer())
-            byte_phases.learn_bytes(model, in_memory(images), schedule, seed)
-        schedule = byte_phases.Schedule(self.finetuning_epochs, rows, default["finetuning_learning_rate"])
+            model.compile(first.optimizer(), first.optimizer())
+            byte_phases.learn_bytes(model, in_memory(images), first, seed)
         labelled, others = Examples.of_images(images[is_labelled], labels), in_memory(images[~is_labelled])
-        byte_phases.learn_classes(model, labelled, others, schedule, TuningSettings(), seed)
+        byte_phases.learn_classes(model, labelled, others, second, TuningSettings(), seed)
         return model.classifier()
 
     def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803

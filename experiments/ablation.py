@@ -5,15 +5,14 @@
 Writes OUTPUT.md, and the results themselves as OUTPUT.jsonl.
 """
 
-import argparse
-import shutil
 from pathlib import Path
 
 import numpy as np
+import sweep_page
 
 from clgan_tf import models
 from clgan_tf.reporting import markdown
-from clgan_tf.sweeps.results import Row, read_results
+from clgan_tf.sweeps.results import Row
 
 
 def f1_of(rows: list[Row], model: str, variant: str) -> dict[int, float]:
@@ -22,13 +21,8 @@ def f1_of(rows: list[Row], model: str, variant: str) -> dict[int, float]:
     return {row.cell.seed: 100 * row.result.systems[model].f1 for row in chosen}
 
 
-def main() -> None:
-    """Writes the page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("results", type=Path)
-    parser.add_argument("--output", type=Path, default=Path("experiments/results/ablation"))
-    options = parser.parse_args()
-    rows = read_results(options.results)
+def page(rows: list[Row], _output: Path) -> str:
+    """The whole page."""
     usual = f1_of(rows, models.PLUS, "")
     lines = []
     for model, variant in dict.fromkeys((row.cell.model, row.cell.variant) for row in rows):
@@ -49,13 +43,8 @@ def main() -> None:
         "another by one to two points, so that smaller differences mean nothing."
     )
     columns = ["Variant", "Accuracy", "macro-F1", "by seed", "against CLGAN+, same seeds"]
-    text = "\n\n".join(["# What each part of CLGAN+ is worth", about, markdown.table(columns, lines)]) + "\n"
-    options.output.with_suffix(".md").write_text(text, encoding="utf-8")
-    kept = options.output.with_suffix(".jsonl")
-    if kept.resolve() != options.results.resolve():
-        shutil.copyfile(options.results, kept)
-    print(text)
+    return "\n\n".join(["# What each part of CLGAN+ is worth", about, markdown.table(columns, lines)]) + "\n"
 
 
 if __name__ == "__main__":
-    main()
+    sweep_page.main(str(__doc__), "ablation", page)

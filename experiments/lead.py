@@ -5,17 +5,16 @@
 Writes OUTPUT.md, a curve for each data set beside it, and the results themselves as OUTPUT.jsonl.
 """
 
-import argparse
-import shutil
 from pathlib import Path
 
 import numpy as np
+import sweep_page
 
 from clgan_tf import models
 from clgan_tf.reporting import figures, markdown
 from clgan_tf.reporting.tables import split_text
 from clgan_tf.runs.result import Scores
-from clgan_tf.sweeps.results import Row, read_results
+from clgan_tf.sweeps.results import Row
 
 SYSTEMS = (models.PLUS, *models.ON_BYTES)
 
@@ -75,13 +74,8 @@ def section(rows: list[Row], data: str) -> str:
     return "\n".join([f"## {data}", "", about, "", markdown.table(columns, lines), ""])
 
 
-def main() -> None:
-    """Writes the page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("results", type=Path)
-    parser.add_argument("--output", type=Path, default=Path("experiments/results/lead"))
-    options = parser.parse_args()
-    rows = read_results(options.results)
+def page(rows: list[Row], output: Path) -> str:
+    """The whole page; draws the curve of each data set beside it."""
     parts = [
         "# CLGAN+ against trees, neighbours and what learns from unlabelled sessions too",
         "",
@@ -93,7 +87,7 @@ def main() -> None:
     for data in dict.fromkeys(row.cell.data for row in rows):
         facts = next(row.result.data for row in rows if row.cell.data == data)
         name = f"{facts.source_kind}, {facts.representation}"
-        picture = options.output.with_name(f"{options.output.name}_{data}.png")
+        picture = output.with_name(f"{output.name}_{data}.png")
         curves = {
             models.title(system): {labels: [one.f1 for one in seeds.values()] for labels, seeds in found.items()}
             for system, found in scores_of(rows, data).items()
@@ -101,12 +95,8 @@ def main() -> None:
         dashed = [models.title(system) for system in models.ON_BYTES]
         figures.save(figures.labels_figure(curves, dashed, name, "macro-F1"), picture)
         parts += [section(rows, data), f"![{data}]({picture.name})", ""]
-    options.output.with_suffix(".md").write_text("\n".join(parts), encoding="utf-8")
-    kept = options.output.with_suffix(".jsonl")
-    if kept.resolve() != options.results.resolve():
-        shutil.copyfile(options.results, kept)
-    print("\n".join(parts))
+    return "\n".join(parts)
 
 
 if __name__ == "__main__":
-    main()
+    sweep_page.main(str(__doc__), "lead", page)

@@ -119,11 +119,11 @@ class Plus:
     def __init__(self, images: np.ndarray, seed: int) -> None:
         import_tensorflow()
         from clgan_tf.data.few_labels import in_memory
-        from clgan_tf.settings import SCHEDULES, FillingSettings
+        from clgan_tf.settings import FillingSettings
         from clgan_tf.training import byte_phases
 
-        self.seed, usual = seed, SCHEDULES[models.PLUS]
-        schedule = byte_phases.Schedule(usual["pretraining_epochs"], usual["batch_size"], usual["learning_rate"])
+        self.seed = seed
+        schedule, self.schedule = byte_phases.usual_schedules()
         self.model = byte_phases.build(FillingSettings(), seed, len(CLASSES))
         self.model.compile(schedule.optimizer(), schedule.optimizer())
         byte_phases.learn_bytes(self.model, in_memory(images), schedule, seed)
@@ -133,17 +133,13 @@ class Plus:
         """Fine-tunes a fresh copy. labels: int64 [n], -1 of none."""
         from clgan_tf.data.examples import Examples
         from clgan_tf.data.few_labels import in_memory
-        from clgan_tf.settings import SCHEDULES, TuningSettings
+        from clgan_tf.settings import TuningSettings
         from clgan_tf.training import byte_phases
 
-        usual = SCHEDULES[models.PLUS]
-        schedule = byte_phases.Schedule(
-            usual["finetuning_epochs"], usual["batch_size"], usual["finetuning_learning_rate"]
-        )
         self.model.set_weights(self.trunk)
         known = labels != UNLABELLED
         labelled, others = Examples.of_images(images[known], labels[known]), in_memory(images[~known])
-        byte_phases.learn_classes(self.model, labelled, others, schedule, TuningSettings(), self.seed)
+        byte_phases.learn_classes(self.model, labelled, others, self.schedule, TuningSettings(), self.seed)
         return self
 
     def predict(self, images: np.ndarray) -> np.ndarray:

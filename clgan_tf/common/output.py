@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Any, TextIO
 
 
@@ -19,25 +20,24 @@ class UntilClosed:
 
     def write(self, text: str) -> int:
         """Writes it, if someone still reads."""
-        if not self.is_closed:
-            try:
-                self._stream.write(text)
-            except BrokenPipeError:
-                self._give_up()
+        self._attempt(lambda: self._stream.write(text))
         return len(text)
 
     def flush(self) -> None:
         """Flushes, if someone still reads."""
-        if not self.is_closed:
-            try:
-                self._stream.flush()
-            except BrokenPipeError:
-                self._give_up()
+        self._attempt(self._stream.flush)
 
-    def _give_up(self) -> None:
-        self.is_closed = True
-        # Python flushes once more at its end, and would complain of the pipe again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+    def _attempt(self, call: Callable[[], Any]) -> None:
+        if self.is_closed:
+            return
+        try:
+            call()
+        except BrokenPipeError:
+            self.is_closed = True
+            # Python flushes once more at its end, and would complain of the pipe again.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

@@ -54,6 +54,14 @@ class Dataset:
         """The shards of one split."""
         return [self.directory / name for name in self.shards[split]]
 
+    def require_classes(self) -> None:
+        """Raises DataError where no session has a label, which serves --mode=pretrain alone."""
+        if not self.facts.class_names:
+            raise DataError(
+                f"{self.directory} has no class, which serves --mode=pretrain alone; "
+                "add a folder of captures per class."
+            )
+
     def read(self, split: str) -> Examples:
         """One split in memory. Raises DataError where a shard is missing or damaged."""
         examples = tfrecord.read_split(self.paths(split), self.facts.sizes[split])

@@ -18,7 +18,7 @@ from clgan_tf.data.few_labels import FewLabels, Unlabelled
 from clgan_tf.models.filling import FillingGAN
 from clgan_tf.models.finetuned import FineTuned
 from clgan_tf.runs.directory import RunDirectory
-from clgan_tf.settings import FillingSettings, PretrainSettings, TrainSettings, TuningSettings
+from clgan_tf.settings import SCHEDULES, FillingSettings, PretrainSettings, TrainSettings, TuningSettings
 from clgan_tf.training import callbacks, checkpoint, trunk
 from clgan_tf.training.tensorboard import IMAGES_SHOWN, TensorBoard, save_picture, side_by_side
 
@@ -45,6 +45,14 @@ class Schedule(NamedTuple):
         )
         averaged = {"use_ema": True, "ema_momentum": weight_average} if weight_average else {}
         return keras.optimizers.AdamW(rate, weight_decay=0.01, global_clipnorm=1.0, **averaged)
+
+
+def usual_schedules() -> tuple[Schedule, Schedule]:
+    """Of both phases, where no settings say otherwise."""
+    usual = SCHEDULES[models.PLUS]
+    epochs, rows, rate = (usual[name] for name in ("pretraining_epochs", "batch_size", "learning_rate"))
+    first = Schedule(int(epochs), int(rows), rate)
+    return first, Schedule(int(usual["finetuning_epochs"]), int(rows), usual["finetuning_learning_rate"])
 
 
 def train(settings: TrainSettings, data: DataFacts, few: FewLabels, run: RunDirectory) -> keras.Model:

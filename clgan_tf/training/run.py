@@ -45,6 +45,7 @@ def train(settings: TrainSettings, dataset: Dataset, source: PrepareSettings | N
     models.check(settings.model, settings.baselines, settings.generator_loss)
     started, machine = time.perf_counter(), environment()
     tf.config.experimental.enable_op_determinism()
+    dataset.require_classes()
     few = few_labels(dataset, settings.labels, settings.labels_unit, settings.unlabelled, settings.seed)
     run = open_run(settings, TrainedOn(dataset.facts, few.facts), source)
     systems: dict[str, Predict] = {}

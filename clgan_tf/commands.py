@@ -1,6 +1,6 @@
 """One function a mode: it joins the rooms for one task and tells the user what came of it.
 
-Those that read captures return the warnings about them, which they have printed.
+Those that read captures return whether one was damaged, which they have told.
 """
 
 import sys
@@ -46,14 +46,14 @@ from clgan_tf.sweeps.plan import plan
 from clgan_tf.training.run import Trained, pretrain, train
 
 
-def run_prepare(settings: PrepareSettings) -> list[str]:
+def run_prepare(settings: PrepareSettings) -> bool:
     """Makes the data set and prints its table; a resumed run keeps the data set it has."""
     return _prepared(settings)[1]
 
 
-def _prepared(settings: PrepareSettings) -> tuple[Dataset, list[str]]:
+def _prepared(settings: PrepareSettings) -> tuple[Dataset, bool]:
     if settings.resume and settings.dataset.exists():
-        return _matching(open_any(settings.dataset), settings), []
+        return _matching(open_any(settings.dataset), settings), False
     if settings.source_kind == "demo":
         from clgan_tf import demo
 
@@ -63,29 +63,29 @@ def _prepared(settings: PrepareSettings) -> tuple[Dataset, list[str]]:
     if settings.source_kind not in PUBLISHED:
         for path in labelled_folder.captures_of_no_class(settings.source):
             print(f"Left out, because it lies in no class folder: {path}")
-    return dataset, list(dict.fromkeys(warning for row in dataset.captures for warning in row.warnings))
+    return dataset, any(row.is_damaged for row in dataset.captures)
 
 
-def run_pretrain(settings: PretrainSettings, source: PrepareSettings | None) -> list[str]:
+def run_pretrain(settings: PretrainSettings, source: PrepareSettings | None) -> bool:
     """Prepares the data if need be and makes a trunk, which --init_from takes."""
-    dataset, warnings = _dataset(settings.dataset, source)
+    dataset, is_damaged = _dataset(settings.dataset, source)
     run = pretrain(settings, dataset, source)
     print(f"Trunk: {run.trunk}; fine-tune it with --mode=train --init_from={run.trunk}")
-    return warnings
+    return is_damaged
 
 
-def run_train(settings: TrainSettings, source: PrepareSettings | None) -> list[str]:
+def run_train(settings: TrainSettings, source: PrepareSettings | None) -> bool:
     """Prepares the data if need be, trains, reads the test split once and prints the systems side by side."""
     if settings.resume and RunDirectory(settings.run_dir).metrics.exists():
         print(f"{settings.run_dir} is finished: there is nothing to resume.")
-        return []
-    dataset, warnings = _dataset(settings.dataset, source)
+        return False
+    dataset, is_damaged = _dataset(settings.dataset, source)
     trained = train(settings, dataset, source)
     _print_results(_score(trained, dataset), trained.run, trained.run)
-    return warnings
+    return is_damaged
 
 
-def run_sweep(settings: SweepSettings) -> list[str]:
+def run_sweep(settings: SweepSettings) -> bool:
     """Runs a sweep's cells, those that are not finished, and writes results.jsonl after each.
 
     Raises:
@@ -94,15 +94,15 @@ def run_sweep(settings: SweepSettings) -> list[str]:
     directory, tasks = read_sweep(settings.sweep)
     if settings.dry_run:
         print(plan(tasks))
-        return []
-    warnings, failures = [], []
+        return False
+    is_damaged, failures = False, []
     with progress.bar("Sweep", len(tasks), " cells") as bar:
         for task in tasks:
             if not task.is_finished:
                 bar.set_postfix_str(task.settings.run_dir.name)
                 try:
-                    dataset, of_captures = _dataset(task.settings.dataset, task.source)
-                    warnings += of_captures
+                    dataset, damaged = _dataset(task.settings.dataset, task.source)
+                    is_damaged |= damaged
                     if task.trunk:
                         is_begun = RunDirectory(task.trunk.run_dir).config.exists()  # by another cell, or before
                         pretrain(replace(task.trunk, resume=is_begun), dataset, task.source)
@@ -115,19 +115,19 @@ def run_sweep(settings: SweepSettings) -> list[str]:
     print(f"{len(tasks) - len(failures)} of {len(tasks)} cells finished: {directory / sweep_results.RESULTS}")
     if failures:
         raise DataError("\n".join([f"{len(failures)} cells could not be run.", *failures]))
-    return warnings
+    return is_damaged
 
 
 def _write_rows(directory: Path, tasks: list) -> None:
     sweep_results.write_results(directory, {task.cell: task.row() for task in tasks if task.is_finished})
 
 
-def _dataset(path: Path, source: PrepareSettings | None) -> tuple[Dataset, list[str]]:
-    """The data set, which is prepared if it is not there and a source is given; and the warnings of preparing it."""
+def _dataset(path: Path, source: PrepareSettings | None) -> tuple[Dataset, bool]:
+    """The data set, which is prepared if it is not there and a source is given; whether that met a damaged capture."""
     if source is None:
-        return open_any(path), []
+        return open_any(path), False
     if path.exists():
-        return _matching(open_any(path), source), []
+        return _matching(open_any(path), source), False
     return _prepared(source)
 
 
@@ -210,7 +210,7 @@ def _print_results(result: RunResult, run: RunDirectory, classifier_run: RunDire
         print(f"Classifier: {classifier_run.classifier}")
 
 
-def run_classify(settings: ClassifySettings) -> list[str]:
+def run_classify(settings: ClassifySettings) -> bool:
     """Labels every session of the captures; the summary goes to standard error, so that rows can be piped."""
     classifier = serving.load(settings.classifier_path)
     counts: Counter[str] = Counter()
@@ -229,7 +229,7 @@ def run_classify(settings: ClassifySettings) -> list[str]:
     where = "" if settings.output == "-" else f" to {settings.output}"
     labels = ", ".join(f"{label} {number:,}" for label, number in counts.most_common())
     print(f"{count:,} sessions labelled{where}: {labels}; packets in no session: {dropped or 'none'}.", file=sys.stderr)
-    return classifier.warnings
+    return classifier.is_damaged
 
 
 def run_report(settings: ReportSettings) -> None:

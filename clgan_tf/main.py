@@ -22,8 +22,8 @@ TRAINING = {"pretrain", "train"}
 def main(arguments: list[str] | None = None) -> int:
     """Runs the modes of `arguments` (default: the process's own); returns the exit status.
 
-    0: done; 1: something given could not be used; 2: a flag is wrong; 3: done, but a capture was damaged or
-    gave nothing, as the warnings say; 130: stopped with Ctrl-C; 141: the reader of the labels went away before
+    0: done; 1: something given could not be used; 2: a flag is wrong; 3: done, but a capture was damaged
+    and could not be read to its end; 130: stopped with Ctrl-C; 141: the reader of the labels went away before
     their end; 143: stopped with SIGTERM.
     """
     with redirect_stdout(UntilClosed(sys.stdout)), _stopped_by_sigterm():  # type: ignore[type-var]
@@ -44,7 +44,7 @@ def _main(arguments: list[str]) -> int:
         # All settings are read before any work, so that a wrong flag is told at once.
         settings = {mode: flags.settings_of(mode, values) for mode in modes}
         source = flags.settings_of("prepare", values) if TRAINING & set(modes) and values.source else None
-        warnings = _run(settings, source)
+        is_damaged = _run(settings, source)
     except UserError as error:
         print(f"clgan-tf: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
@@ -59,7 +59,7 @@ def _main(arguments: list[str]) -> int:
             f"clgan-tf: {error.filename or 'a file'}: {error.strerror}; nothing half-written remains.", file=sys.stderr
         )
         return 1
-    return 3 if warnings else 0
+    return 3 if is_damaged else 0
 
 
 class _Terminated(KeyboardInterrupt):
@@ -81,15 +81,15 @@ def _stopped_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _run(settings: dict[str, Settings], source_of_training: Settings | None) -> list[str]:
+def _run(settings: dict[str, Settings], source_of_training: Settings | None) -> bool:
     import_tensorflow()
     from clgan_tf import commands
 
-    warnings: list[str] = []
+    is_damaged = False
     for mode, given in settings.items():
         also = [source_of_training] if mode in TRAINING else []
-        warnings += getattr(commands, f"run_{mode}")(given, *also) or []
-    return warnings
+        is_damaged |= bool(getattr(commands, f"run_{mode}")(given, *also))
+    return is_damaged
 
 
 if __name__ == "__main__":

@@ -150,6 +150,15 @@ def test_damage_in_one_of_many_captures_is_a_warning_and_the_exit_status(capsys,
     assert "--strict" in failing(capsys, [*flags, "--overwrite", "--strict"], 1)
 
 
+def test_an_empty_file_among_captures_is_a_warning_and_no_failure(capsys, tmp_path, demo_corpus):
+    source = tmp_path / "source"
+    for name in ("Chat", "Email"):
+        p.write(source / name / "1.pcap", (demo_corpus / name / "1.pcap").read_bytes())
+    p.write(source / "Chat/2.pcap", b"")
+    assert main(["--mode=prepare", f"--source={source}", f"--dataset={tmp_path / 'data'}"]) == 0
+    assert "Warning: Chat/2.pcap: at offset 0: the file is empty" in capsys.readouterr().out
+
+
 def test_an_unreadable_capture(capsys, tmp_path, finished_run):
     message = failing(capsys, ["--mode=classify", f"--run_dir={finished_run}", "--captures=/none.pcap"], 1)
     assert "/none.pcap" in message

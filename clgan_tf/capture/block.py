@@ -7,6 +7,7 @@ import numpy as np
 FRAME_FRONT = 16  # spare bytes before the first frame of a buffer
 MARGIN = 64  # readable bytes behind the last packet, so that headers can be looked at before lengths are checked
 MAX_PACKET_BYTES = 262_144  # tcpdump's largest snapshot length
+MAX_TIME_NS = 1 << 62  # the year 2116; a time beyond it is wrong, and cut to it
 
 
 def gather(buffer: bytearray, at: np.ndarray, kind: str) -> np.ndarray:

@@ -62,10 +62,12 @@ class _Rejoined(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
+    def fileno(self) -> int:
+        return self._rest.fileno()
+
     def readinto(self, target: Any) -> int:
-        if not self._head:
-            return self._rest.readinto(target)  # type: ignore[attr-defined]
         found, self._head = self._head[: len(target)], self._head[len(target) :]
+        found = found or self._rest.read1(len(target))  # type: ignore[attr-defined]
         target[: len(found)] = found
         return len(found)
 

@@ -3,7 +3,7 @@
 import struct
 from typing import NamedTuple
 
-from clgan_tf.capture import link_layer
+from clgan_tf.capture import link_layer, tunnels
 from clgan_tf.capture.reasons import (
     ARP,
     INCOMPLETE_FRAGMENTS,
@@ -11,6 +11,7 @@ from clgan_tf.capture.reasons import (
     NOT_IP,
     NOT_TCP_OR_UDP,
     TRUNCATED,
+    TUNNEL,
     Unused,
 )
 
@@ -20,19 +21,16 @@ TCP, UDP = 6, 17
 IPV6_EXTENSIONS = (0, 43, 60, 135, 139, 140)
 IPV6_FRAGMENT, IPV6_AUTHENTICATION = 44, 51
 
-# Tunnels: IP protocols (RFC 2003, RFC 4213, RFC 2784) and UDP ports (RFC 7348, 3GPP TS 29.281, RFC 4380)
-IP_IN_IP, IPV6_IN_IP, GRE = 4, 41, 47
-VXLAN_PORT, GTP_USER_PORT, TEREDO_PORT = 4789, 2152, 3544
-TUNNEL_PORTS = (VXLAN_PORT, GTP_USER_PORT, TEREDO_PORT)
-MOST_TUNNELS = 8  # one inside the other; a packet with more is taken for malformed
-ETHERTYPE_BRIDGED, ETHERTYPE_PPP_IN_GRE = 0x6558, 0x880B
+TCP_FLAGS = 13  # their place in a header
+UNKNOWN_END = 1 << 62  # of a packet that does not say how long it is
 
 
 class Segment(NamedTuple):
     """Where things lie in a frame (byte offsets), and who speaks to whom.
 
     network: first byte of the IP header; transport: of the TCP or UDP header; payload and end: the
-    transport payload is frame[payload:end]. Addresses are 4 or 16 bytes.
+    transport payload is frame[payload:end]. Where the capture cut the header off behind its ports, both are the frame's
+    end. Addresses are 4 or 16 bytes.
     """
 
     protocol: int
@@ -71,12 +69,12 @@ Decoded = Segment | Fragment | str
 def decode(link_type: int, frame: bytes, inner: bool = False) -> Decoded:
     """Returns the frame's TCP or UDP segment, the fragment it is, or a reason of `reasons`; raises nothing.
 
-    inner: look into tunnels (GRE, IP in IP, 6in4, VXLAN, GTP-U, Teredo) for the innermost segment. Where a
-    UDP port alone makes it look like a tunnel and nothing can be read inside, the outer segment stands.
+    inner: look into tunnels, as `tunnels` knows them, for the innermost segment. Where a UDP port alone makes it look
+    like a tunnel and nothing can be read inside, the outer segment stands.
     """
     try:
         ethertype, at = link_layer.network_layer(link_type, frame)
-        return _network(frame, ethertype, at, len(frame), MOST_TUNNELS if inner else 0)
+        return _network(frame, ethertype, at, len(frame), tunnels.MOST_TUNNELS if inner else 0)
     except Unused as unused:
         return unused.reason
     except (IndexError, struct.error):
@@ -86,29 +84,32 @@ def decode(link_type: int, frame: bytes, inner: bool = False) -> Decoded:
 def decode_datagram(frame: bytes, network: int, inner: bool = False) -> Decoded:
     """`decode` of a reassembled frame, whose IP header lies at `network`."""
     try:
-        return _network(frame, link_layer.ip_version(frame, network), network, len(frame), MOST_TUNNELS if inner else 0)
+        return _network(
+            frame, link_layer.ip_version(frame, network), network, len(frame), tunnels.MOST_TUNNELS if inner else 0
+        )
     except Unused as unused:
         return unused.reason
     except (IndexError, struct.error):
         return TRUNCATED
 
 
-def _network(frame: bytes, ethertype: int, at: int, limit: int, tunnels: int) -> Segment | Fragment:
-    """`limit`: where the enclosing packet ends; `tunnels`: how many more may be entered."""
+def _network(frame: bytes, ethertype: int, at: int, limit: int, depth: int) -> Segment | Fragment:
+    """`limit`: where the enclosing packet ends; `depth`: how many tunnels more may be entered."""
     if ethertype == link_layer.ETHERTYPE_IPV4:
-        return _ipv4(frame, at, limit, tunnels)
+        return _ipv4(frame, at, limit, depth)
     if ethertype == link_layer.ETHERTYPE_IPV6:
-        return _ipv6(frame, at, limit, tunnels)
+        return _ipv6(frame, at, limit, depth)
     raise Unused(ARP if ethertype == link_layer.ETHERTYPE_ARP else NOT_IP)
 
 
-def _ipv4(frame: bytes, at: int, limit: int, tunnels: int) -> Segment | Fragment:  # RFC 791
+def _ipv4(frame: bytes, at: int, limit: int, depth: int) -> Segment | Fragment:  # RFC 791
     if frame[at] >> 4 != 4:
         raise Unused(MALFORMED)
     header = (frame[at] & 0x0F) * 4
     total, _, flags = struct.unpack_from(">HHH", frame, at + 2)
     # A total length of 0 comes from segmentation offload: the packet goes to the end of the frame.
-    end = min(at + total, limit) if total else limit
+    claimed = at + total if total else UNKNOWN_END
+    end = min(claimed, limit)
     if header < 20 or (total and total < header):
         raise Unused(MALFORMED)
     more, place = bool(flags & 0x2000), (flags & 0x1FFF) * 8
@@ -118,15 +119,16 @@ def _ipv4(frame: bytes, at: int, limit: int, tunnels: int) -> Segment | Fragment
         if _is_whole(fragment, at + total):
             return fragment
     source, destination = frame[at + 12 : at + 16], frame[at + 16 : at + 20]
-    return _transport(frame, frame[at + 9], source, destination, at, at + header, end, tunnels)
+    return _transport(frame, frame[at + 9], source, destination, at, at + header, end, claimed, depth)
 
 
-def _ipv6(frame: bytes, at: int, limit: int, tunnels: int) -> Segment | Fragment:  # RFC 8200
+def _ipv6(frame: bytes, at: int, limit: int, depth: int) -> Segment | Fragment:  # RFC 8200
     if frame[at] >> 4 != 6:
         raise Unused(MALFORMED)
     payload_length, next_header = struct.unpack_from(">HB", frame, at + 4)
     # A payload length of 0 is a jumbogram or segmentation offload.
-    end = min(at + 40 + payload_length, limit) if payload_length else limit
+    claimed = at + 40 + payload_length if payload_length else UNKNOWN_END
+    end = min(claimed, limit)
     source, destination = frame[at + 8 : at + 24], frame[at + 24 : at + 40]
     transport, naming = at + 40, at + 6
     while True:
@@ -148,7 +150,7 @@ def _ipv6(frame: bytes, at: int, limit: int, tunnels: int) -> Segment | Fragment
         else:
             break
         next_header, naming, transport = frame[transport], transport, transport + length
-    return _transport(frame, next_header, source, destination, at, transport, end, tunnels)
+    return _transport(frame, next_header, source, destination, at, transport, end, claimed, depth)
 
 
 def _is_whole(fragment: Fragment, claimed_end: int) -> bool:
@@ -174,80 +176,38 @@ def _transport(
     network: int,
     transport: int,
     end: int,
-    tunnels: int,
+    claimed: int,
+    depth: int,
 ) -> Segment | Fragment:
+    """`claimed`: where the packet ended before it was captured."""
     if protocol not in (TCP, UDP):
-        if tunnels and protocol in (IP_IN_IP, IPV6_IN_IP):
-            return _network(frame, link_layer.ip_version(frame, transport), transport, end, tunnels - 1)
-        if tunnels and protocol == GRE:
-            return _gre(frame, transport, end, tunnels - 1)
-        raise Unused(NOT_TCP_OR_UDP)
+        if protocol not in tunnels.PROTOCOLS:
+            raise Unused(NOT_TCP_OR_UDP)
+        if not depth:
+            raise Unused(TUNNEL)
+        return _network(frame, *tunnels.behind_ip(protocol, frame, transport), end, depth - 1)
     header = 8
-    if protocol == TCP:  # RFC 9293
+    if protocol == TCP and transport + TCP_FLAGS <= len(frame):  # RFC 9293
         header = (frame[transport + 12] >> 4) * 4
         if header < 20:
             raise Unused(MALFORMED)
-    else:  # RFC 768; a length below 8 says nothing
+    elif protocol == TCP:
+        header = 20
+    elif transport + 6 <= len(frame):  # RFC 768; a length below 8 says nothing
         (length,) = struct.unpack_from(">H", frame, transport + 4)
         if length >= 8:
             end = min(end, transport + length)
     payload = transport + header
-    if payload > end:
-        raise Unused(TRUNCATED if payload > len(frame) else MALFORMED)
     source_port, destination_port = struct.unpack_from(">HH", frame, transport)
-    if tunnels and protocol == UDP:
+    if payload > end:
+        if payload > claimed or end < len(frame):
+            raise Unused(MALFORMED)
+        payload = end  # The capture, not the packet, ends inside the header.
+    if depth and protocol == UDP:
         try:
-            inside = _udp_tunnel(frame, {source_port, destination_port}, payload, end, tunnels - 1)
+            inside = tunnels.behind_udp({source_port, destination_port}, frame, payload)
+            if inside:
+                return _network(frame, *inside, end, depth - 1)
         except (Unused, IndexError, struct.error):
-            inside = None
-        if inside is not None:
-            return inside
+            pass
     return Segment(protocol, source, source_port, destination, destination_port, network, transport, payload, end)
-
-
-def _gre(frame: bytes, at: int, limit: int, tunnels: int) -> Segment | Fragment:  # RFC 2784, RFC 2890, RFC 2637
-    flags, ethertype = struct.unpack_from(">HH", frame, at)
-    version = flags & 7
-    has_checksum, has_key, has_sequence, has_acknowledgement = (flags & bit for bit in (0x8000, 0x2000, 0x1000, 0x80))
-    if version == 1 and ethertype == ETHERTYPE_PPP_IN_GRE:
-        at += 8 + (4 if has_sequence else 0) + (4 if has_acknowledgement else 0)
-        ethertype, at = link_layer.ppp(frame, at + 2 if frame[at : at + 2] == b"\xff\x03" else at)
-        return _network(frame, ethertype, at, limit, tunnels)
-    if version:
-        raise Unused(MALFORMED)
-    at += 4 + sum(4 for present in (has_checksum, has_key, has_sequence) if present)
-    if ethertype == ETHERTYPE_BRIDGED:
-        ethertype, at = link_layer.ethertype_at(frame, at + 12)
-    return _network(frame, ethertype, at, limit, tunnels)
-
-
-def _udp_tunnel(frame: bytes, ports: set[int], at: int, limit: int, tunnels: int) -> Segment | Fragment | None:
-    """What is inside, or None where the ports or the first bytes belong to no tunnel."""
-    if VXLAN_PORT in ports and frame[at] == 0x08:  # RFC 7348: only the flag "this number is valid" is set
-        ethertype, at = link_layer.ethertype_at(frame, at + 8 + 12)
-        return _network(frame, ethertype, at, limit, tunnels)
-    if GTP_USER_PORT in ports and frame[at] & 0xF0 == 0x30 and frame[at + 1] == 255:  # 3GPP TS 29.281: version 1, T-PDU
-        at = _behind_gtp(frame, at)
-        return _network(frame, link_layer.ip_version(frame, at), at, limit, tunnels)
-    if TEREDO_PORT in ports:  # RFC 4380 section 5.1.1
-        if frame[at : at + 2] == b"\x00\x01":  # authentication
-            at += 4 + frame[at + 2] + frame[at + 3] + 9
-        if frame[at : at + 2] == b"\x00\x00":  # origin indication
-            at += 8
-        if link_layer.ip_version(frame, at) == link_layer.ETHERTYPE_IPV6:
-            return _network(frame, link_layer.ETHERTYPE_IPV6, at, limit, tunnels)
-    return None
-
-
-def _behind_gtp(frame: bytes, at: int) -> int:
-    flags = frame[at]
-    at += 8
-    if flags & 7:  # any of sequence number, N-PDU number and extension: all three fields are there
-        extension, at = frame[at + 3], at + 4
-        if flags & 4:
-            while extension:
-                length = frame[at] * 4
-                if not length:
-                    raise Unused(MALFORMED)
-                extension, at = frame[at + length - 1], at + length
-    return at

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clgan_tf.capture import link_layer, packet
+from clgan_tf.capture import link_layer, packet, tunnels, wireless
 from clgan_tf.capture.block import FRAME_FRONT, MARGIN, Block, gather
 from clgan_tf.capture.fragments import Reassembler
 
@@ -73,11 +73,12 @@ class Decoder:
         self._reassembler.finish()
 
     def decode(self, block: Block) -> tuple[Block, Segments]:
-        """All segments of a block, and the block that they lie in.
+        """All segments of a block, and the block that they lie in, whose length is the number of packets.
 
-        Where a datagram became whole, that is another block: its last fragment's frame is replaced by the
-        reassembled one.
+        That is another block where a datagram became whole, whose last fragment's frame is replaced by the reassembled
+        one, and where 802.11 put several packets into one frame, which are taken out of it.
         """
+        block = _without_aggregates(block)
         fast = _fast(block, self.inner)
         is_slow = np.ones(len(block), bool)
         is_slow[fast.rows] = False
@@ -112,6 +113,29 @@ class _Found(NamedTuple):
     length: int
     segment: packet.Segment
     packets: int
+
+
+def _without_aggregates(block: Block) -> Block:
+    """The block with the frames of every 802.11 aggregate in its place, as Ethernet frames behind the others."""
+    rows = np.flatnonzero(np.isin(block.link_type, wireless.LINK_TYPES)).tolist()
+    found = [(row, wireless.aggregated(int(block.link_type[row]), block.frame(row))) for row in rows]
+    found = [(row, parts) for row, parts in found if parts]
+    if not found:
+        return block
+    counts = np.ones(len(block), np.int64)
+    counts[[row for row, _ in found]] = [len(parts) for _, parts in found]
+    columns = (block.start, block.length, block.wire_length, block.time_ns, block.link_type)
+    start, length, wire_length, time_ns, link_type = (np.repeat(column, counts) for column in columns)
+    firsts, behind = np.cumsum(counts) - counts, bytearray()
+    for row, parts in found:
+        frame = block.frame(row)
+        for place, (at, size) in enumerate(parts, int(firsts[row])):
+            behind += bytes(FRAME_FRONT)
+            start[place] = len(block.buffer) + len(behind)
+            length[place] = wire_length[place] = size
+            link_type[place] = link_layer.ETHERNET
+            behind += frame[at : at + size]
+    return Block(block.buffer + behind + bytes(MARGIN), start, length, wire_length, time_ns, link_type)
 
 
 def _with_frames(block: Block, behind: bytearray, found: list[_Found]) -> Block:
@@ -204,10 +228,13 @@ def _fast(block: Block, inner: bool) -> Segments:
     udp_length = u16(transport + 4)
     end = np.where(~tcp & (udp_length >= 8), np.minimum(end, transport + udp_length), end)
     payload = transport + transport_header
-    good &= payload <= end
+    is_cut = tcp & (end == stop) & (transport + packet.TCP_FLAGS < stop)  # inside the options
+    claimed_end = np.where(np.where(is4, total, payload_length) == 0, packet.UNKNOWN_END, network + length)
+    good &= (payload <= end) | (is_cut & (payload <= claimed_end))
+    payload = np.minimum(payload, end)
     if inner:
         for side in (0, 2):
-            good &= tcp | ~np.isin(u16(transport + side), packet.TUNNEL_PORTS)
+            good &= tcp | ~np.isin(u16(transport + side), tunnels.UDP_PORTS)
 
     kept = np.flatnonzero(good)
     network, transport, is6 = network[kept], transport[kept], is6[kept]

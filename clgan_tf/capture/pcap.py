@@ -10,7 +10,7 @@ import numpy as np
 
 from clgan_tf.capture.block import FRAME_FRONT, MAX_PACKET_BYTES, Block, gather
 from clgan_tf.capture.damage import Damage, Unreadable
-from clgan_tf.capture.walk import RECORD_HEADER, record_starts
+from clgan_tf.capture.walk import record_starts
 from clgan_tf.capture.window import Window
 
 MAGICS = {  # first four bytes -> (byte order, nanoseconds per unit of the fraction)
@@ -20,6 +20,36 @@ MAGICS = {  # first four bytes -> (byte order, nanoseconds per unit of the fract
     b"\xa1\xb2\x3c\x4d": (">", 1),
 }
 FILE_HEADER = 24
+RECORD_HEADER = 16
+
+
+class Records:
+    """The records of one byte order; see `walk`."""
+
+    def __init__(self, order: str) -> None:
+        self.order = order
+        self.high = 2 if order == "<" else 0  # the upper half of a time in seconds changes every 18 hours
+
+    def following(self, buffer: bytearray, at: np.ndarray, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """See walk.Records."""
+        captured = gather(buffer, at + 8, self.order + "u4").astype(np.int64)
+        following = at + RECORD_HEADER + captured
+        return following, (captured <= MAX_PACKET_BYTES) & (following <= stop)
+
+    def mark(self, buffer: bytearray, begin: int) -> tuple[bytes, int]:
+        """See walk.Records."""
+        return bytes(buffer[begin + self.high : begin + self.high + 2]), self.high
+
+    def is_plausible(self, buffer: bytearray, at: int, begin: int, stop: int) -> bool:
+        """See walk.Records."""
+        captured, wire_length = struct.unpack_from(self.order + "II", buffer, at + 8)
+        following = at + RECORD_HEADER + captured
+        mark, place = self.mark(buffer, begin)
+        return (
+            captured <= min(wire_length, MAX_PACKET_BYTES)
+            and following + RECORD_HEADER < stop
+            and buffer[following + place : following + place + 2] == mark
+        )
 
 
 def blocks(window: Window) -> Iterator[Block]:
@@ -35,10 +65,11 @@ def blocks(window: Window) -> Iterator[Block]:
     # The upper bits of the link-type word carry frame-check-sequence flags.
     link_type = struct.unpack(order + "I", header[20:])[0] & 0xFFFF
     window.consume_until(FRAME_FRONT + FILE_HEADER)
+    records = Records(order)
     captured_at = struct.Struct(order + "I").unpack_from
     while window.fill():
         buffer, stop = window.buffer, window.stop
-        many, at = record_starts(buffer, FRAME_FRONT, stop, order, MAX_PACKET_BYTES)
+        many, at = record_starts(buffer, FRAME_FRONT, stop, records)
         starts, damage = [], ""
         while at + RECORD_HEADER <= stop:
             (captured,) = captured_at(buffer, at + 8)
@@ -50,9 +81,9 @@ def blocks(window: Window) -> Iterator[Block]:
                 break
             starts.append(at)
             at = following
-        records = np.concatenate([many, np.array(starts, np.int64)])
-        if len(records):
-            yield _block(buffer, records, order, nanoseconds, link_type)
+        found = np.concatenate([many, np.array(starts, np.int64)])
+        if len(found):
+            yield _block(buffer, found, order, nanoseconds, link_type)
         window.consume_until(at)
         if damage:
             raise Damage(damage)
@@ -63,13 +94,13 @@ def blocks(window: Window) -> Iterator[Block]:
         raise Damage(f"the file ends inside a packet ({window.size - RECORD_HEADER} of {captured} bytes)")
 
 
-def _block(buffer: bytearray, records: np.ndarray, order: str, nanoseconds: int, link_type: int) -> Block:
-    words = gather(buffer, records, f"V{RECORD_HEADER}").view(order + "u4").reshape(-1, 4).astype(np.int64)
+def _block(buffer: bytearray, found: np.ndarray, order: str, nanoseconds: int, link_type: int) -> Block:
+    words = gather(buffer, found, f"V{RECORD_HEADER}").view(order + "u4").reshape(-1, 4).astype(np.int64)
     return Block(
         buffer,
-        start=records + RECORD_HEADER,
+        start=found + RECORD_HEADER,
         length=words[:, 2],
         wire_length=words[:, 3],
         time_ns=words[:, 0] * 1_000_000_000 + words[:, 1] * nanoseconds,
-        link_type=np.full(len(records), link_type, np.int64),
+        link_type=np.full(len(found), link_type, np.int64),
     )

@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clgan_tf.capture.block import FRAME_FRONT, MAX_PACKET_BYTES, Block
+from clgan_tf.capture.block import FRAME_FRONT, MAX_PACKET_BYTES, MAX_TIME_NS, Block, gather
 from clgan_tf.capture.damage import Damage, Unreadable
-from clgan_tf.capture.window import Window
+from clgan_tf.capture.walk import record_starts
+from clgan_tf.capture.window import CHUNK_BYTES, Window
 
 SECTION_HEADER = 0x0A0D0D0A
 MAGIC = struct.pack(">I", SECTION_HEADER)  # the same in both byte orders
@@ -22,9 +23,12 @@ OPTION_END, OPTION_TIME_RESOLUTION, OPTION_TIME_OFFSET = 0, 9, 14
 LEAST_BLOCK = 12  # bytes: type, length, and the length again
 MAX_BLOCK_BYTES = 16 << 20  # no block that Wireshark writes is larger
 MOST_INTERFACES = 1 << 16
-MAX_TIME_NS = 1 << 62  # the year 2116; beyond it a time stamp is damage
+PACKET_FIELDS = 20  # bytes of an enhanced packet block between its length and the packet
+FRAME_AT = 8 + PACKET_FIELDS
+MANY = 64  # blocks; fewer are read faster one by one
+LEAST_REACH = 16 << 10  # bytes that are looked at together, where few of them were of use the last time
 
-_Packet = tuple[int, int, int, int, int]  # the fields of Block behind its buffer
+_Columns = tuple[np.ndarray, ...]  # int64 [n] each: the fields of Block behind its buffer
 
 
 class _Interface(NamedTuple):
@@ -32,6 +36,45 @@ class _Interface(NamedTuple):
     snapshot_length: int
     units_per_second: int
     offset_seconds: int
+
+    def time_ns(self, time: int) -> int:
+        """Since 1970, cut to what Block can hold."""
+        exact = time * 1_000_000_000 // self.units_per_second + self.offset_seconds * 1_000_000_000
+        return max(-MAX_TIME_NS, min(exact, MAX_TIME_NS))
+
+    def times_ns(self, times: np.ndarray) -> np.ndarray:
+        """`time_ns` of uint64 [n]: int64 [n]."""
+        factor, rest = divmod(1_000_000_000, self.units_per_second)
+        if rest or self.offset_seconds:
+            return np.array([self.time_ns(time) for time in times.tolist()], np.int64)
+        is_far = times > np.uint64(MAX_TIME_NS // factor)
+        return np.where(is_far, MAX_TIME_NS, (times * np.uint64(factor)).astype(np.int64))
+
+
+class _Blocks:
+    """The blocks of one byte order; see `walk`."""
+
+    def __init__(self, order: str) -> None:
+        self.order = order
+        self.word = struct.Struct(order + "I")
+
+    def following(self, buffer: bytearray, at: np.ndarray, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """See walk.Records; a section header ends the walk, for byte order and interfaces change there."""
+        kind, length = (gather(buffer, at + place, self.order + "u4").astype(np.int64) for place in (0, 4))
+        following = at + length
+        is_sound = (kind != SECTION_HEADER) & (length >= LEAST_BLOCK) & (length % 4 == 0) & (following <= stop)
+        again = gather(buffer, np.where(is_sound, following - 4, at), self.order + "u4")
+        return following, is_sound & (length <= MAX_BLOCK_BYTES) & (again == length)
+
+    def mark(self, buffer: bytearray, begin: int) -> tuple[bytes, int]:
+        """See walk.Records."""
+        return self.word.pack(ENHANCED_PACKET), 0
+
+    def is_plausible(self, buffer: bytearray, at: int, begin: int, stop: int) -> bool:
+        """See walk.Records."""
+        (length,) = self.word.unpack_from(buffer, at + 4)
+        is_possible = (at - begin) % 4 == 0 and FRAME_AT + 4 <= length <= stop - at and length % 4 == 0
+        return is_possible and self.word.unpack_from(buffer, at + length - 4) == (length,)
 
 
 def blocks(window: Window) -> Iterator[Block]:
@@ -42,18 +85,17 @@ def blocks(window: Window) -> Iterator[Block]:
     """
     section = _Section()
     while window.fill():
-        packets: list[_Packet] = []
         damage, at = None, FRAME_FRONT
         try:
             while at + LEAST_BLOCK <= window.stop:
-                length = section.read(window, at, packets)
-                if not length:
+                following = section.read(window, at)
+                if following == at:
                     break
-                at += length
+                at = following
         except Damage as error:
             damage = error
-        if packets:
-            yield Block(window.buffer, *np.array(packets, np.int64).T)
+        if columns := section.packets():
+            yield Block(window.buffer, *columns)
         window.consume_until(at)
         if damage:
             raise damage
@@ -67,14 +109,70 @@ def blocks(window: Window) -> Iterator[Block]:
 
 
 class _Section:
-    """The section that is being read: its byte order, and its interfaces as far as they were described."""
+    """The section that is being read: its byte order, its interfaces so far, and packets that were not handed on."""
 
     def __init__(self) -> None:
         self.order = ""
         self.interfaces: list[_Interface] = []
+        self._found: list[np.ndarray] = []  # int64 [n, 5]: the fields of Block behind its buffer
+        self._few: list[tuple[int, ...]] = []  # the same of packets behind them
+        self._reach = CHUNK_BYTES
+        self._one_by_one = 0  # so many blocks are read so, before it is worth looking at many again
 
-    def read(self, window: Window, at: int, packets: list[_Packet]) -> int:
-        """Reads the block at buffer[at], a packet into `packets`; returns its length, 0 if it is not all at hand."""
+    def packets(self) -> _Columns:
+        """The packets read since the last call; empty if there are none."""
+        self._join_few()
+        found, self._found = self._found, []
+        return tuple(np.concatenate(found).T) if found else ()
+
+    def _join_few(self) -> None:
+        if self._few:
+            self._found.append(np.array(self._few, np.int64))
+            self._few = []
+
+    def read(self, window: Window, at: int) -> int:
+        """Reads the block at buffer[at], or many from there on; returns where the next one begins, `at` for the end."""
+        if self.order and not self._one_by_one:
+            following = self._read_many(window, at)
+            if following > at:
+                return following
+        self._one_by_one = max(0, self._one_by_one - 1)
+        return at + self._read_one(window, at)
+
+    def _read_many(self, window: Window, at: int) -> int:
+        """Reads packets, and passes over what is none, up to a block that must be read on its own; returns its place.
+
+        How far it looks depends on how far it came the last time: its cost is bounded by what it reads.
+        """
+        buffer, stop = window.buffer, min(window.stop, at + self._reach)
+        starts, end = record_starts(buffer, at, stop, _Blocks(self.order))
+        kind, length = (gather(buffer, starts + place, self.order + "u4").astype(np.int64) for place in (0, 4))
+        is_packet = kind == ENHANCED_PACKET
+        words = gather(buffer, starts + 8, f"V{PACKET_FIELDS}").view(self.order + "u4").reshape(-1, 5)
+        index, captured = words[:, 0].astype(np.int64), words[:, 3].astype(np.int64)
+        is_sound = (index < len(self.interfaces)) & (captured <= np.minimum(length - FRAME_AT - 4, MAX_PACKET_BYTES))
+        is_other = np.where(is_packet, ~is_sound, np.isin(kind, (INTERFACE_DESCRIPTION, PACKET, SIMPLE_PACKET)))
+        if is_other.any():
+            end = int(starts[np.argmax(is_other)])
+        chosen = np.flatnonzero(is_packet & (starts < end))
+        if len(chosen):
+            times = words[chosen, 1].astype(np.uint64) << np.uint64(32) | words[chosen, 2]
+            time_ns, link_type = np.empty(len(chosen), np.int64), np.empty(len(chosen), np.int64)
+            for number in np.unique(index[chosen]).tolist():
+                rows = index[chosen] == number
+                time_ns[rows] = self.interfaces[number].times_ns(times[rows])
+                link_type[rows] = self.interfaces[number].link_type
+            self._join_few()
+            columns = (starts[chosen] + FRAME_AT, captured[chosen], words[chosen, 4], time_ns, link_type)
+            self._found.append(np.stack([column.astype(np.int64) for column in columns], axis=1))
+        (next_length,) = struct.unpack_from(self.order + "I", buffer, end + 4)
+        is_cut = end + max(LEAST_BLOCK, next_length) > stop
+        self._reach = min(CHUNK_BYTES, 2 * self._reach) if is_cut else max(LEAST_REACH, 2 * (end - at))
+        self._one_by_one = 0 if is_cut or np.searchsorted(starts, end) >= MANY else MANY
+        return end
+
+    def _read_one(self, window: Window, at: int) -> int:
+        """Reads the block at buffer[at]; returns its length, 0 if it is not all at hand."""
         data = window.buffer
         if data[at : at + 4] == MAGIC:
             magic = bytes(data[at + 8 : at + 12])
@@ -97,11 +195,11 @@ class _Section:
                 raise Damage(f"a section describes more than {MOST_INTERFACES} interfaces")
             self.interfaces.append(_interface(self.order, bytes(data[body:body_end])))
         elif kind in (ENHANCED_PACKET, PACKET, SIMPLE_PACKET):
-            packets.append(self._packet(kind, data, body, body_end))
+            self._few.append(self._packet(kind, data, body, body_end))
         return length
 
-    def _packet(self, kind: int, data: bytearray, body: int, body_end: int) -> _Packet:
-        fixed = {ENHANCED_PACKET: 20, PACKET: 20, SIMPLE_PACKET: 4}[kind]
+    def _packet(self, kind: int, data: bytearray, body: int, body_end: int) -> tuple[int, int, int, int, int]:
+        fixed = {ENHANCED_PACKET: PACKET_FIELDS, PACKET: PACKET_FIELDS, SIMPLE_PACKET: 4}[kind]
         room = body_end - body - fixed
         if room < 0:
             raise Damage(f"a packet block has {room + fixed} of at least {fixed} bytes")
@@ -120,11 +218,7 @@ class _Section:
             captured = min(captured, interface.snapshot_length)
         if captured > min(room, MAX_PACKET_BYTES):
             raise Damage(f"a packet block of {room + fixed} bytes claims a packet of {captured}")
-        time_ns = (high << 32 | low) * 1_000_000_000 // interface.units_per_second
-        time_ns += interface.offset_seconds * 1_000_000_000
-        if abs(time_ns) >= MAX_TIME_NS:
-            raise Damage(f"a packet block claims a time {time_ns // 1_000_000_000} s after 1970")
-        return body + fixed, captured, wire_length, time_ns, interface.link_type
+        return body + fixed, captured, wire_length, interface.time_ns(high << 32 | low), interface.link_type
 
 
 def _interface(order: str, body: bytes) -> _Interface:

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+import numpy as np
+
 from clgan_tf.capture import pcap, pcapng
-from clgan_tf.capture.block import Block
+from clgan_tf.capture.block import MAX_TIME_NS, Block
 from clgan_tf.capture.compression import DAMAGED_STREAM, opened
 from clgan_tf.capture.damage import Damage, Empty, Unreadable
 from clgan_tf.capture.window import Window
@@ -19,28 +21,32 @@ class Reader:
     Args:
       path: the capture file, plain or in gzip, zstd or xz; "-" is standard input.
       strict: raise CaptureError at a truncated tail, a corrupt record or an empty file. Otherwise iteration ends there
-        and `warning` holds the sentence; what came before is kept.
+        and a sentence says so; what came before is kept.
 
-    position: bytes of the file, as it lies on disk, that were read, for progress.
+    damage: the sentence about what could not be read. notices: about what is odd, but lost nothing. position: bytes of
+    the file, as it lies on disk, that were read, for progress.
     """
 
     path: str
     strict: bool = False
-    warning: str = field(default="", init=False)
+    damage: str = field(default="", init=False)
+    notices: list[str] = field(default_factory=list, init=False)
     position: int = field(default=0, init=False)
 
     def __iter__(self) -> Iterator[Block]:
         window = None
+        far = 0
         try:
             with opened(self.path) as (file, raw):
-                window = Window(file)
+                window = Window(file, raw)
                 for block in _blocks(window):
                     self.position = raw.tell() if raw.seekable() else window.offset
+                    far += int(np.count_nonzero(np.abs(block.time_ns) == MAX_TIME_NS))
                     yield block
         except Empty as error:
             if self.strict:
                 raise self._error(window, str(error)) from error
-            self.warning = str(self._error(window, str(error)))
+            self.notices.append(str(self._error(window, str(error))))
         except Unreadable as error:
             raise self._error(window, str(error)) from error
         except Damage as damage:
@@ -49,9 +55,14 @@ class Reader:
             sentence = f"{damage}; the {window.offset} bytes before it are sound"
             if self.strict:
                 raise self._error(window, f"{sentence}: leave --strict out to use those alone") from damage
-            self.warning = str(self._error(window, f"{sentence} and were used"))
+            self.damage = str(self._error(window, f"{sentence} and were used"))
         except OSError as error:
             raise self._error(window, f"{error.strerror or error}; check the path and its permissions") from error
+        if far:
+            self.notices.append(
+                f"{self.path}: {far} packets have times beyond the year 2116, which were cut to it; if times matter, "
+                "correct the resolution of time stamps (if_tsresol)."
+            )
 
     def _error(self, window: Window | None, what: str) -> CaptureError:
         return CaptureError(f"{self.path}: at offset {window.offset if window else 0}: {what}.")

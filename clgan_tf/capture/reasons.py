@@ -3,6 +3,7 @@
 ARP = "arp"
 NOT_IP = "not_ip"
 NOT_TCP_OR_UDP = "not_tcp_or_udp"
+TUNNEL = "tunnel"  # GRE or IP in IP, where tunnels are not looked into
 ENCRYPTED_FRAME = "encrypted_frame"  # 802.11 with WEP or WPA: the network layer cannot be seen
 INCOMPLETE_FRAGMENTS = "incomplete_ip_fragments"  # of a datagram that never became whole
 OVERLAPPING_FRAGMENTS = "overlapping_ip_fragments"  # RFC 5722: such a datagram is forged or damaged
@@ -12,7 +13,7 @@ UNKNOWN_LINK_TYPE = "unknown_link_type"
 NO_PAYLOAD = "session_without_payload"  # l7 has no image of it
 
 REASONS = (
-    *(ARP, NOT_IP, NOT_TCP_OR_UDP, ENCRYPTED_FRAME, INCOMPLETE_FRAGMENTS, OVERLAPPING_FRAGMENTS),
+    *(ARP, NOT_IP, NOT_TCP_OR_UDP, TUNNEL, ENCRYPTED_FRAME, INCOMPLETE_FRAGMENTS, OVERLAPPING_FRAGMENTS),
     *(MALFORMED, TRUNCATED, UNKNOWN_LINK_TYPE, NO_PAYLOAD),
 )
 

@@ -19,6 +19,8 @@ from clgan_tf.capture.packet_block import Segments
 
 IMAGE_BYTES = 784
 
+PORTS, TCP_MOMENTS, UDP_CHECKSUM = np.arange(4), np.array([*range(4, 12), 16, 17]), np.array([6, 7])
+
 # TCP option kinds (RFC 9293, 2018, 7323)
 OPTION_END, OPTION_NOTHING, OPTION_SELECTIVE_ACKNOWLEDGEMENT, OPTION_TIMESTAMPS = 0, 1, 5, 8
 
@@ -125,9 +127,14 @@ def masked(block: Block, segments: Segments) -> Slices:
     fixed = network + np.where(four, 20, 40)
     for row in np.flatnonzero(transport > fixed).tolist():  # options or extension headers: rare
         data[fixed[row] : transport[row]] = 0
-    _write(block, transport, np.arange(4), 0)
-    _write(block, transport[tcp], np.array([*range(4, 12), 16, 17]), 0)
-    _write(block, transport[~tcp], np.array([6, 7]), 0)
+    whole = segments.end >= transport + np.where(tcp, 20, 8)
+    _write(block, transport, PORTS, 0)
+    _write(block, transport[tcp & whole], TCP_MOMENTS, 0)
+    _write(block, transport[~tcp & whole], UDP_CHECKSUM, 0)
+    if not whole.all():  # Nothing may be written behind what was captured.
+        for chosen, places in ((tcp & ~whole, TCP_MOMENTS), (~tcp & ~whole, UDP_CHECKSUM)):
+            at = transport[chosen, np.newaxis] + places
+            data[at[at < segments.end[chosen, np.newaxis]]] = 0
     _mask_options(block, transport[tcp] + 20, segments.payload[tcp])
     return network, segments.end
 

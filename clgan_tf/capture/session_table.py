@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from clgan_tf.capture.block import Block
-from clgan_tf.capture.packet import TCP
+from clgan_tf.capture.block import Block, gather
+from clgan_tf.capture.packet import TCP, TCP_FLAGS
 from clgan_tf.capture.packet_block import Segments
 from clgan_tf.capture.representation import IMAGE_BYTES, Representation
 from clgan_tf.capture.rules import SessionRules
@@ -25,13 +25,15 @@ ROW_DTYPE = np.dtype(
         ("opened", np.int64),  # number of the segment that opened the session
         ("recent", np.int64),  # number of its latest segment
         ("initiator", np.int64),  # 0 if end point a sent the first packet, 1 if b did
-        ("first", np.int64),  # times in ns: of the packet that opened it,
+        ("begun", np.int64),  # times in ns: of the packet that opened it,
         ("previous", np.int64),  # of the latest one in capture order,
+        ("first", np.int64),  # the smallest
         ("last", np.int64),  # and the greatest
         ("packets", np.int64),  # 0 in a row that is free
         ("bytes", np.int64),
         ("payloads", np.int64),  # packets with a payload
-        ("closed", np.int64),  # 1 after a FIN or RST
+        ("closed", np.int64),  # smallest time in ns of a FIN or RST, LATEST_TIME without
+        ("syn", np.int64),  # sequence number of the latest SYN without ACK, -1 without
     ]
 )
 
@@ -55,7 +57,7 @@ class _Packets(NamedTuple):
     time_ns: np.ndarray
     link_type: np.ndarray
     packets: np.ndarray
-    opens: np.ndarray  # bool: TCP SYN without ACK
+    syn: np.ndarray  # int64: sequence number of a TCP SYN without ACK, -1 for all others
     closes: np.ndarray  # bool: TCP FIN or RST
 
     def cut(self, begin: int, end: int) -> "_Packets":
@@ -114,10 +116,12 @@ class SessionTable:
 
     def _packets(self, block: Block, segments: Segments) -> _Packets:
         key, swapped = keys_of(segments, self.both_directions)
-        flags = np.zeros(len(segments), np.uint8)
+        flags, syn = np.zeros(len(segments), np.uint8), np.full(len(segments), -1)
         if self.rules.tcp_close:
-            tcp = np.flatnonzero(segments.protocol == TCP)
-            flags[tcp] = np.frombuffer(block.buffer, np.uint8)[segments.transport[tcp] + 13]
+            tcp = np.flatnonzero((segments.protocol == TCP) & (segments.transport + TCP_FLAGS < segments.end))
+            flags[tcp] = np.frombuffer(block.buffer, np.uint8)[segments.transport[tcp] + TCP_FLAGS]
+            opening = np.flatnonzero(flags & (SYN | ACK) == SYN)
+            syn[opening] = gather(block.buffer, segments.transport[opening] + 4, ">u4")
         has_payload = segments.end > segments.payload
         start, stop = self.representation.slices(block, segments)
         return _Packets(
@@ -129,7 +133,7 @@ class SessionTable:
             block.time_ns[segments.rows],
             block.link_type[segments.rows],
             segments.packets,
-            flags & (SYN | ACK) == SYN,
+            syn,
             flags & (FIN | RST) != 0,
         )
 
@@ -145,9 +149,16 @@ class SessionTable:
         groups, latest = slots[order[begins]], order[begins + sizes - 1]
         rows["packets"][groups] += np.add.reduceat(packets.packets[order], begins)
         rows["payloads"][groups] += np.add.reduceat(packets.has_payload[order], begins, dtype=np.int64)
-        rows["closed"][groups] |= np.maximum.reduceat(packets.closes[order], begins)
-        last = np.maximum.reduceat(packets.time_ns[order], begins)
-        rows["last"][groups] = np.maximum(rows["last"][groups], last)
+        times = packets.time_ns[order]
+        closed = np.where(packets.closes[order], times, LATEST_TIME)
+        for column, extreme, values in (
+            ("closed", np.minimum, closed),
+            ("first", np.minimum, times),
+            ("last", np.maximum, times),
+        ):
+            rows[column][groups] = extreme(rows[column][groups], extreme.reduceat(values, begins))
+        opening = np.flatnonzero(packets.syn >= 0)
+        rows["syn"][slots[opening]] = packets.syn[opening]  # of several the latest, as NumPy promises
         rows["previous"][groups] = packets.time_ns[latest]
         rows["recent"][groups] = self.segments + latest
         self._copy(block, packets, order, groups, begins, sizes)
@@ -179,8 +190,9 @@ class SessionTable:
         self._keys[slots] = key
         self._rows["opened"][slots] = self.segments + begins
         self._rows["initiator"][slots] = packets.swapped[begins]
-        for column in ("first", "previous", "last"):
+        for column in ("begun", "previous", "first", "last"):
             self._rows[column][slots] = times
+        self._rows["closed"][slots], self._rows["syn"][slots] = LATEST_TIME, -1
         link_types = packets.link_type[begins]
         for link_type in np.unique(link_types).tolist():
             header = np.frombuffer(self.representation.header(link_type), np.uint8)
@@ -210,31 +222,33 @@ class SessionTable:
         if idle:
             suspicious |= time - previous > idle
         if active:
-            suspicious |= time - self._rows["first"][sorted_slots] > active
+            suspicious |= time - self._rows["begun"][sorted_slots] > active
         if self.rules.tcp_close:
             closes = packets.closes[order].astype(np.int64)
             closed_before = np.cumsum(closes) - closes
             in_group = closed_before - np.repeat(
                 closed_before[begins], np.diff(np.flatnonzero(begins), append=len(order))
             )
-            suspicious |= packets.opens[order] & ((in_group > 0) | (self._rows["closed"][sorted_slots] > 0))
+            is_closed = (in_group > 0) | (self._rows["closed"][sorted_slots] < LATEST_TIME)
+            suspicious |= (packets.syn[order] >= 0) & is_closed
         for slot in np.unique(sorted_slots[suspicious]).tolist():
             left, right = np.searchsorted(sorted_slots, [slot, slot + 1])
-            first, latest, closed = (int(self._rows[name][slot]) for name in ("first", "previous", "closed"))
+            begun, latest, closed, syn = (
+                int(self._rows[name][slot]) for name in ("begun", "previous", "closed", "syn")
+            )
             current = slot
             for row in order[left:right].tolist():
-                now = int(packets.time_ns[row])
-                if (
-                    (idle and now - latest > idle)
-                    or (active and now - first > active)
-                    or (closed and packets.opens[row])
-                ):
+                now, its_syn = int(packets.time_ns[row]), int(packets.syn[row])
+                # A SYN that was sent twice, or that the capture has too late, opens nothing.
+                is_new_connection = its_syn >= 0 and its_syn != syn and now >= closed
+                if (idle and now - latest > idle) or (active and now - begun > active) or is_new_connection:
                     self._ended.append(current)
                     current = int(self._open(np.array([row]), packets)[0])
-                    first, closed = now, 0
+                    begun, closed, syn = now, LATEST_TIME, -1
                 slots[row] = current
                 latest = now
-                closed |= int(packets.closes[row])
+                closed = min(closed, now) if packets.closes[row] else closed
+                syn = its_syn if its_syn >= 0 else syn
 
     def _copy(
         self,

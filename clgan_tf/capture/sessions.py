@@ -15,7 +15,7 @@ from clgan_tf.capture.compression import STANDARD_INPUT
 from clgan_tf.capture.packet_block import Decoder
 from clgan_tf.capture.parallel import Progress, in_order
 from clgan_tf.capture.reader import Reader
-from clgan_tf.capture.reasons import NO_PAYLOAD
+from clgan_tf.capture.reasons import NO_PAYLOAD, TUNNEL
 from clgan_tf.capture.representation import REPRESENTATIONS
 from clgan_tf.capture.rules import SessionRules
 from clgan_tf.capture.session_table import MOST_LIVE_SESSIONS, Batch, SessionTable
@@ -34,8 +34,8 @@ class CaptureSummary:
     """What a capture held, known at its end.
 
     capture: index into Sessions.paths; packets: all that were read; drops: those that are in no session, by reason;
-    early: sessions that had to leave before their end, for want of room; warnings: why the capture was not read to its
-    end, or gave nothing.
+    early: sessions that had to leave before their end, for want of room; warnings: what is odd; is_damaged: it could
+    not be read to its end, as the first warning says.
     """
 
     capture: int
@@ -43,6 +43,7 @@ class CaptureSummary:
     drops: dict[str, int]
     early: int
     warnings: list[str]
+    is_damaged: bool
 
 
 @dataclass
@@ -243,8 +244,9 @@ def _read(
         return Sessions(**batch.columns, capture=np.full(len(batch.columns["key"]), index, np.int64), unit=unit)
 
     for block in reader:
+        block, segments = decoder.decode(block)
         packets_read += len(block)
-        for batch in table.add(*decoder.decode(block)):
+        for batch in table.add(block, segments):
             yield part(batch)
         progress(len(block), reader.position - reported_bytes)
         reported_bytes = reader.position
@@ -256,12 +258,13 @@ def _read(
         last = part(batch)
     assert last is not None
     drops = dict(decoder.drops + Counter({NO_PAYLOAD: without_payload}))
-    warnings = [reader.warning] if reader.warning else []
+    warnings = [*([reader.damage] if reader.damage else []), *reader.notices]
     if not packets_read:
         warnings = warnings or [f"{path}: holds no packet; capture again."]
     elif not table.opened:
         counts = ", ".join(f"{reason} {count}" for reason, count in Counter(drops).most_common())
-        warnings.append(f"{path}: none of its {packets_read} packets is TCP or UDP over IP ({counts}); leave it out.")
+        remedy = "prepare with --tunnels=inner, which looks into them" if drops.get(TUNNEL) else "leave it out"
+        warnings.append(f"{path}: none of its {packets_read} packets is TCP or UDP over IP ({counts}); {remedy}.")
     if early:
         warnings.append(
             f"{path}: {early} sessions were cut in two at most, because more than {MOST_LIVE_SESSIONS:,} were alive "
@@ -269,7 +272,7 @@ def _read(
         )
     if strict and not table.opened:
         raise CaptureError(warnings[0])
-    last.ended = [CaptureSummary(index, packets_read, drops, early, warnings)]
+    last.ended = [CaptureSummary(index, packets_read, drops, early, warnings, bool(reader.damage))]
     yield last
 
 

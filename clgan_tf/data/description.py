@@ -59,7 +59,10 @@ class DataFacts:
 
 @dataclass(frozen=True)
 class CaptureReport:
-    """What a capture, or a published file, held: packets read, those in no session by reason, sessions, warnings."""
+    """What a capture, or a published file, held: packets read, those in no session by reason, sessions, warnings.
+
+    is_damaged: it could not be read to its end.
+    """
 
     capture: str
     label: int
@@ -67,6 +70,7 @@ class CaptureReport:
     drops: dict[str, int]
     sessions: int
     warnings: list[str]
+    is_damaged: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,3 +86,4 @@ class CaptureRow:
     conflicts: int
     kept: int
     warnings: list[str]
+    is_damaged: bool = False

@@ -152,6 +152,7 @@ def capture_rows(reports: Iterable[CaptureReport], counts: Counts, class_names: 
                     conflicts,
                     kept,
                     report.warnings,
+                    report.is_damaged,
                 )
             )
     return rows

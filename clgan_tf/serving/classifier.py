@@ -50,8 +50,13 @@ class Classifier:
 
     @property
     def warnings(self) -> list[str]:
-        """Why a capture was not read to its end, or gave nothing."""
+        """What is odd about those captures."""
         return [warning for summary in self.ended for warning in summary.warnings]
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether one of those captures could not be read to its end."""
+        return any(summary.is_damaged for summary in self.ended)
 
     @property
     def class_names(self) -> list[str]:

@@ -3,10 +3,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clgan_tf.capture import window
+from clgan_tf.capture import pcapng, walk, window
+from clgan_tf.capture.block import MAX_TIME_NS
 from clgan_tf.capture.reader import Reader
 from clgan_tf.common.errors import CaptureError
 from tests import packets as p
@@ -101,7 +102,8 @@ def test_damage_is_an_error_with_offset_or_a_warning_that_keeps_what_came_before
         assert expected in str(error.value)
     lenient = Reader(path, strict=False)
     assert len(packets(lenient)) == count
-    assert words in lenient.warning
+    assert words in lenient.damage
+    assert not lenient.notices
 
 
 @pytest.mark.parametrize(
@@ -124,9 +126,98 @@ def test_an_empty_file_is_a_warning_unless_strict(tmp_path):
     path = p.write(tmp_path / "a.pcap", b"")
     lenient = Reader(path)
     assert packets(lenient) == []
-    assert lenient.warning == f"{path}: at offset 0: the file is empty; capture again."
+    assert lenient.notices == [f"{path}: at offset 0: the file is empty; capture again."]
+    assert not lenient.damage
     with pytest.raises(CaptureError, match="the file is empty"):
         packets(Reader(path, strict=True))
+
+
+@pytest.mark.parametrize("count", [1, 500])
+@pytest.mark.parametrize(
+    ("interface", "time"),
+    [
+        (p.interface(1), 1_700_000_000_000_000_000),  # nanoseconds, and no word of it
+        (p.interface(1), 2**64 - 1),
+        (p.interface(1, resolution=0x80), 2**63),
+        (p.interface(1, resolution=0), 2**64 - 1),
+        (p.block(1, struct.pack("<HHI", 1, 0, 0) + struct.pack("<HHq", 14, 8, 2**62) + bytes(4)), 0),
+    ],
+)
+def test_no_time_costs_a_packet(tmp_path, count, interface, time):
+    """One time out of range among others: it is cut to the greatest that is held, and told."""
+    usual, fine = p.enhanced(FRAME, 1, 5), p.interface(1)
+    data = p.section() + interface + fine + usual * count + p.enhanced(FRAME, 0, time) + usual * count
+    path = p.write(tmp_path / "a.pcapng", data)
+    reader = Reader(path, strict=True)
+    found = packets(reader)
+    assert [packet.time_ns for packet in found] == [5000] * count + [MAX_TIME_NS] + [5000] * count
+    assert reader.notices == [
+        f"{path}: 1 packets have times beyond the year 2116, which were cut to it; if times matter, correct the "
+        "resolution of time stamps (if_tsresol)."
+    ]
+
+
+def test_a_time_before_1970_is_kept(tmp_path):
+    offset = struct.pack("<HHq", 14, 8, -60) + bytes(4)
+    data = p.section() + p.block(1, struct.pack("<HHI", 1, 0, 0) + offset) + p.enhanced(FRAME, 0, 5) * 200
+    assert {packet.time_ns for packet in read(tmp_path / "a", data)} == {5000 - 60_000_000_000}
+
+
+class Oracle:
+    """Pcapng read one block after another: (link type, ns, frame, wire length)."""
+
+    @staticmethod
+    def of(data: bytes) -> list[tuple[int, int, bytes, int]]:
+        found, at, order, interfaces = [], 0, "<", []
+        while at < len(data):
+            kind, length = struct.unpack_from(order + "II", data, at)
+            if kind == 0x0A0D0D0A:
+                order = "<" if data[at + 8] == 0x4D else ">"
+                (length,), interfaces = struct.unpack_from(order + "I", data, at + 4), []
+            elif kind == 1:
+                interfaces.append(struct.unpack_from(order + "H", data, at + 8)[0])
+            elif kind == 6:
+                number, high, low, size, wire = struct.unpack_from(order + "IIIII", data, at + 8)
+                time = (high << 32 | low) * 1000
+                found.append((interfaces[number], time, data[at + 28 : at + 28 + size], wire))
+            elif kind == 3:
+                (wire,) = struct.unpack_from(order + "I", data, at + 8)
+                found.append((interfaces[0], 0, data[at + 12 : at + 12 + wire], wire))
+            at += length
+        return found
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_pcapng_read_many_blocks_at_a_time_is_as_one_by_one(tmp_path_factory, data):
+    """Packets hold look-alikes of blocks; sections change byte order, interfaces come late, other blocks between."""
+    order, bytes_of_file, interfaces = "<", p.section() + p.interface(1), 1
+    kinds = ["packet"] * 8 + ["simple", "other", "interface", "section"]
+    for _ in range(data.draw(st.integers(1, 40))):
+        kind = data.draw(st.sampled_from(kinds))
+        if kind == "packet":
+            frame = data.draw(st.sampled_from([b"", b"abc", p.enhanced(FRAME, 0, 7, order), p.section(), bytes(60)]))
+            time = data.draw(st.integers(0, 2**50))
+            one = p.enhanced(frame, data.draw(st.integers(0, interfaces - 1)), time, order)
+            bytes_of_file += one * data.draw(st.sampled_from([1, 1, 3, 80]))
+        elif kind == "simple":
+            bytes_of_file += p.block(3, struct.pack(order + "I", 4) + b"data", order)
+        elif kind == "other":
+            bytes_of_file += p.block(data.draw(st.sampled_from([4, 5, 0x0BAD])), bytes(24), order)
+        elif kind == "interface":
+            bytes_of_file += p.interface(data.draw(st.sampled_from([1, 101, 113])), order)
+            interfaces += 1
+        else:
+            order = data.draw(st.sampled_from("<>"))
+            bytes_of_file += p.section(order) + p.interface(1, order)
+            interfaces = 1
+    path = p.write(tmp_path_factory.mktemp("many") / "a", bytes_of_file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(walk, "SEGMENT", data.draw(st.sampled_from([40, 200, 8192])))
+        patch.setattr(pcapng, "MANY", data.draw(st.sampled_from([1, 3, 64])))
+        patch.setattr(pcapng, "LEAST_REACH", data.draw(st.sampled_from([64, 500])))
+        patch.setattr(window, "CHUNK_BYTES", data.draw(st.sampled_from([300, 5000, 4 << 20])))
+        assert packets(Reader(path, strict=True)) == Oracle.of(bytes_of_file)
 
 
 def test_missing_file_and_directory(tmp_path):

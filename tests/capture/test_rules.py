@@ -16,6 +16,7 @@ from clgan_tf.common.errors import ConfigError
 from tests import packets as p
 
 FIN, SYN, RST, ACK = 1, 2, 4, 16
+START = 1000
 
 
 class Packet(NamedTuple):
@@ -24,16 +25,18 @@ class Packet(NamedTuple):
     back: bool
     flags: int  # -1: UDP
     payload: bytes
+    sequence: int = 0
 
 
 packet_lists = st.lists(
     st.builds(
         Packet,
-        st.integers(0, 9),
+        st.integers(-3, 9),
         st.integers(1, 3),
         st.booleans(),
         st.sampled_from([-1, SYN, SYN | ACK, ACK, FIN | ACK, RST]),
         st.binary(max_size=3),
+        st.integers(0, 2),
     ),
     min_size=1,
     max_size=40,
@@ -48,13 +51,14 @@ all_rules = st.builds(
 
 def pcap_of(packets: list[Packet]) -> bytes:
     """`second` counts from the packet before."""
-    data, now = p.pcap([], 101), 0
+    data, now = p.pcap([], 101), START
     for packet in packets:
         now += packet.second
         if packet.flags < 0:
             segment = p.udp(packet.payload, *((53, 4000) if packet.back else (4000, 53)))
         else:
-            segment = p.tcp(packet.payload, *((443, 4000) if packet.back else (4000, 443)), flags=packet.flags)
+            ports = (443, 4000) if packet.back else (4000, 443)
+            segment = p.tcp(packet.payload, *ports, flags=packet.flags, seq=packet.sequence)
         ends = (bytes([10, 0, 0, packet.client]), p.SERVER)
         frame = p.ipv4(segment, *(ends[::-1] if packet.back else ends))
         data += struct.pack("<IIII", now, 0, len(frame), len(frame)) + frame
@@ -65,25 +69,34 @@ def sessions_of(packets: list[Packet], rules: SessionRules) -> list[tuple[float,
     """The model: first and last time, packets and payload of every session, in order of first packet."""
     sessions: list[dict] = []
     live: dict[tuple[int, bool], dict] = {}
-    now = 0
+    now = START
     for packet in packets:
         now += packet.second
         key = packet.client, packet.flags < 0
         session = live.get(key)
         if session is not None and (
-            (rules.idle_timeout and now - session["last"] > rules.idle_timeout)
-            or (rules.active_timeout and now - session["first"] > rules.active_timeout)
-            or (rules.tcp_close and session["closed"] and packet.flags == SYN)
+            (rules.idle_timeout and now - session["previous"] > rules.idle_timeout)
+            or (rules.active_timeout and now - session["begun"] > rules.active_timeout)
+            or (
+                rules.tcp_close
+                and session["closed"] is not None
+                and packet.flags == SYN
+                and packet.sequence != session["syn"]
+                and now >= session["closed"]
+            )
         ):
             session = None
         if session is None:
-            session = live[key] = {"first": now, "closed": False, "packets": 0, "payload": b""}
+            session = live[key] = {"begun": now, "times": [], "closed": None, "syn": None, "payload": b""}
             sessions.append(session)
-        session["last"] = now
-        session["packets"] += 1
+        session["previous"] = now
+        session["times"].append(now)
         session["payload"] += packet.payload
-        session["closed"] |= packet.flags > 0 and packet.flags & (FIN | RST) > 0
-    return [(float(s["first"]), float(s["last"]), s["packets"], s["payload"]) for s in sessions]
+        if packet.flags == SYN:
+            session["syn"] = packet.sequence
+        if packet.flags > 0 and packet.flags & (FIN | RST):
+            session["closed"] = now if session["closed"] is None else min(now, session["closed"])
+    return [(float(min(s["times"])), float(max(s["times"])), len(s["times"]), s["payload"]) for s in sessions]
 
 
 def rows(sessions: capture.Sessions) -> list[tuple[float, float, int, bytes]]:
@@ -170,13 +183,35 @@ def test_a_reused_row_holds_nothing_of_its_former_session(tmp_path: Path, monkey
 
 @pytest.mark.parametrize("unit", ["session", "flow"])
 def test_parts_of_one_session_have_names_of_their_own_and_stay_together(tmp_path, unit):
-    packets = [Packet(0, 1, number % 2 == 1, RST if number % 4 == 3 else SYN, b"x") for number in range(12)]
+    packets = [Packet(0, 1, number % 2 == 1, RST if number % 4 == 3 else SYN, b"x", number) for number in range(12)]
     rules = SessionRules(tcp_close=True)
     found = capture.load(p.write(tmp_path / "a.pcap", pcap_of(packets)), unit=unit, rules=rules)
     names = found.identifiers().tolist()
     assert len(found) > 2
     assert len(set(names)) == len(names)
     assert len({name.partition("#")[0] for name in names}) == 1
+
+
+@pytest.mark.parametrize(
+    ("sequence", "second", "sessions"),
+    [(8, 1, 2), (7, 1, 1), (8, -4, 1)],
+    ids=["a new connection", "the SYN sent twice", "a SYN that comes late in the file"],
+)
+def test_only_a_new_connection_opens_a_session_after_a_close(tmp_path, sequence, second, sessions):
+    packets = [
+        Packet(0, 1, False, SYN, b"a", 7),
+        Packet(1, 1, False, ACK, b"b", 8),
+        Packet(3, 1, False, FIN | ACK, b"c", 9),
+        Packet(second, 1, False, SYN, b"d", sequence),
+    ]
+    path = p.write(tmp_path / "a.pcap", pcap_of(packets if second > 0 else packets[1:]))
+    assert len(capture.load(path, rules=SessionRules(tcp_close=True))) == sessions
+
+
+def test_first_and_last_time_are_the_smallest_and_greatest_whatever_the_order(tmp_path):
+    packets = [Packet(second, 1, False, -1, b"x") for second in (5, -3, 4, 10, -8)]
+    found = capture.load(p.write(tmp_path / "a.pcap", pcap_of(packets)))
+    assert (found.first_time.tolist(), found.last_time.tolist()) == ([START + 2], [START + 16])
 
 
 def test_one_packet_from_the_future_ends_no_other_session(tmp_path, monkeypatch):

@@ -1,4 +1,5 @@
 import re
+import struct
 
 import numpy as np
 import pytest
@@ -134,3 +135,35 @@ def test_the_flows_of_a_session_have_one_name_and_two_directions(path):
 def test_small_captures_hold_little_memory(path):
     images = capture.load(path).images
     assert images.base is None or images.base.nbytes <= images.nbytes
+
+
+def test_a_capture_of_tunnels_alone_says_how_to_look_into_them(tmp_path):
+    header = struct.pack(">BBHHHBBH", 0x45, 0, 24 + 33, 0, 0, 64, 47, 0) + p.CLIENT + p.SERVER
+    frame = header + struct.pack(">HH", 0, 0x0800) + p.ipv4(p.udp(b"hello"))
+    path = p.write(tmp_path / "a.pcap", p.pcap([frame], 101))
+    with pytest.raises(CaptureError, match=r"\(tunnel 1\); prepare with --tunnels=inner"):
+        capture.load(path)
+    assert len(capture.load(path, rules=capture.SessionRules(tunnels="inner"))) == 1
+
+
+@pytest.mark.parametrize("representation", ["masked", "l7", "all_layers"])
+@pytest.mark.parametrize("snapshot", [24, 33, 39, 45])
+def test_a_snapshot_that_cuts_headers_gives_the_sessions_and_touches_no_other_packet(
+    tmp_path, representation, snapshot
+):
+    """The bytes of a cut header end with it: what lies behind is the next packet's."""
+    frames = [p.ipv4(p.tcp(b"", n, off=8, opts=b"\x01" * 12)) for n in range(1000, 1400)]
+    frames = [frame[:snapshot] for frame in frames]
+    records = b"".join(struct.pack("<IIII", 100 + n, 5, len(f), 52) + f for n, f in enumerate(frames))
+    path = p.write(tmp_path / "a.pcap", p.pcap([], 101) + records)
+    if representation == "l7":
+        assert capture.load(path, "masked").packets.sum() == 400
+        return
+    found = capture.load(path, representation)
+    assert len(found) == 400
+    assert found.first_time.tolist() == [100 + n + 5e-6 for n in range(400)]
+    if representation == "masked":
+        assert set(found.num_bytes.tolist()) == {snapshot}
+        image = found.images[7].tobytes()
+        assert image[:1] == b"\x45"
+        assert not any(image[20 : min(snapshot, 32)])

@@ -3,12 +3,13 @@ import io
 import lzma
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pytest
 
 from clgan_tf import capture
-from clgan_tf.capture import compression, window
+from clgan_tf.capture import compression
 from clgan_tf.capture.compression import zstd
 from clgan_tf.capture.sources import find
 from clgan_tf.common.errors import CaptureError
@@ -37,14 +38,33 @@ def test_a_damaged_stream_is_our_error(tmp_path, pack):
             capture.load(path, strict=True)
 
 
-def test_what_an_intact_part_of_a_damaged_stream_holds_is_used(tmp_path, monkeypatch):
-    monkeypatch.setattr(window, "CHUNK_BYTES", 5000)
+DECOMPRESSORS = {
+    "gzip": lambda: zlib.decompressobj(wbits=31),
+    "zstd": zstd.ZstdDecompressor,
+    "xz": lzma.LZMADecompressor,
+}
+
+
+@pytest.mark.parametrize("pack", PACKS)
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_every_packet_before_a_cut_is_used(tmp_path, pack, share):
+    """As many as the codec itself gives back of what is there; no more, no fewer."""
+    record = 16 + 20 + 8 + 900
     whole = p.pcap([p.ipv4(p.udp(np.random.default_rng(n).bytes(900), 1000 + n)) for n in range(600)], 101)
-    for pack in PACKS.values():
-        data = pack(whole)
-        sessions = capture.load(p.write(tmp_path / "a.pcap", data[: len(data) // 10 * 9]))
-        assert 200 < len(sessions) < 600
-        assert "the compressed stream is damaged" in sessions.warnings[0]
+    data = PACKS[pack](whole)
+    data = data[: int(len(data) * share)]
+    held = (len(DECOMPRESSORS[pack]().decompress(data)) - 24) // record
+    sessions = capture.load(p.write(tmp_path / "a.pcap", data))
+    assert len(sessions) == held > 100
+    assert "the compressed stream is damaged" in sessions.warnings[0]
+    assert sessions.ended[0].is_damaged
+
+
+@pytest.mark.parametrize("pack", PACKS)
+def test_stray_bytes_behind_a_compressed_capture_cost_nothing(tmp_path, pack):
+    sessions = capture.load(p.write(tmp_path / "a.pcap", PACKS[pack](CAPTURE) + b"stray bytes"))
+    assert len(sessions) == 50
+    assert "the compressed stream is damaged" in sessions.warnings[0]
 
 
 def test_xz_in_several_streams_and_with_a_bound_on_its_memory(tmp_path, monkeypatch):
@@ -135,6 +155,7 @@ def test_an_empty_file_among_others_costs_nothing(tmp_path):
     sessions = capture.load(tmp_path)
     assert len(sessions) == 50
     assert sessions.warnings == [f"{empty}: at offset 0: the file is empty; capture again."]
+    assert not sessions.ended[-1].is_damaged
     with pytest.raises(CaptureError, match="the file is empty"):
         capture.load(empty)
 

@@ -3,9 +3,8 @@ import struct
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clgan_tf.capture import walk
-
-MOST = 300
+from clgan_tf.capture import pcap, walk
+from clgan_tf.capture.block import MAX_PACKET_BYTES
 
 
 def plain(buffer: bytes, begin: int, stop: int, order: str) -> tuple[list[int], int]:
@@ -13,7 +12,7 @@ def plain(buffer: bytes, begin: int, stop: int, order: str) -> tuple[list[int], 
     starts, at = [], begin
     while at + 16 <= stop:
         (captured,) = struct.unpack_from(order + "I", buffer, at + 8)
-        if captured > MOST or at + 16 + captured > stop:
+        if captured > MAX_PACKET_BYTES or at + 16 + captured > stop:
             break
         starts.append(at)
         at += 16 + captured
@@ -33,14 +32,16 @@ def test_it_finds_what_a_plain_walk_finds(data):
         header = struct.pack(order + "IIII", second, 0, size, size)
         body = (header * 6)[:size] if data.draw(st.booleans()) else bytes(size)
         if data.draw(st.integers(0, 30)) == 0:
-            header = struct.pack(order + "IIII", second, 0, data.draw(st.sampled_from([301, 2**31, 290])), size)
+            header = struct.pack(
+                order + "IIII", second, 0, data.draw(st.sampled_from([MAX_PACKET_BYTES + 1, 2**31, 290])), size
+            )
         record += header + body
     stop = len(record) - data.draw(st.integers(0, min(40, len(record) - 16)))
     buffer = record + bytes(64)
     segment = walk.SEGMENT
     try:
         walk.SEGMENT = data.draw(st.integers(20, 200))
-        starts, at = walk.record_starts(buffer, 16, stop, order, MOST)
+        starts, at = walk.record_starts(buffer, 16, stop, pcap.Records(order))
     finally:
         walk.SEGMENT = segment
     expected, end = plain(buffer, 16, stop, order)
@@ -51,10 +52,10 @@ def test_it_finds_what_a_plain_walk_finds(data):
 def test_its_cost_is_bounded_by_the_bytes_whatever_they_say(monkeypatch):
     """Empty records behind a guess that has no end would make one chain as long as the buffer."""
     turns = []
-    gather = walk.gather
-    monkeypatch.setattr(walk, "gather", lambda *given: turns.append(1) or gather(*given))
-    buffer = bytearray(1 << 20)
-    starts, at = walk.record_starts(buffer, 0, len(buffer), "<", MOST)
-    assert len(turns) <= walk.SEGMENT // walk.RECORD_HEADER
+    gather = pcap.gather
+    monkeypatch.setattr(pcap, "gather", lambda *given: turns.append(1) or gather(*given))
+    buffer = bytearray((1 << 20) + 64)
+    starts, at = walk.record_starts(buffer, 0, 1 << 20, pcap.Records("<"))
+    assert len(turns) <= walk.SEGMENT // walk.LEAST_RECORD
     assert starts.tolist() == list(range(0, at, 16))
-    assert len(starts) >= walk.SEGMENT // walk.RECORD_HEADER
+    assert len(starts) >= walk.SEGMENT // walk.LEAST_RECORD

@@ -17,11 +17,14 @@ from tensorflow_datasets.proto import tf_example_pb2
 
 from clgan_tf.capture import REPRESENTATIONS, UNITS, SessionRules
 from clgan_tf.capture.sources import files_below
+from clgan_tf.common import progress
 from clgan_tf.common.errors import ConfigError, DataError
 from clgan_tf.data.examples import UNLABELLED
 from clgan_tf.data.recipe import OWN_SPLITS, Plan
 from clgan_tf.data.sources import Source, Sources, split_by_capture
 from clgan_tf.settings import SPLIT_BY
+
+EMPTY_UNLABELLED = "is 0 for split unlabelled"  # of TFDS's own error
 
 
 @dataclasses.dataclass(eq=False)
@@ -106,7 +109,7 @@ class SessionDatasetBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=T
     each capture's sessions, and the source's fingerprint.
 
     Raises (from download_and_prepare):
-      DataError: sources are missing, or a class has no session. ConfigError: the configuration does not fit them.
+      DataError: sources are missing, have changed since they were built, or a class has no session. ConfigError: the configuration does not fit them.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -121,6 +124,7 @@ class SessionDatasetBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=T
                 raise ConfigError(f"{self.name}: classes must be one of {known}, not {config.classes!r}.")
         # TFRecord: the trainer reads the shards as they are, and so does any other program.
         super().__init__(config=config, file_format=file_format or tfds.core.FileFormat.TFRECORD, **kwargs)
+        self._has_unlabelled = True  # TFDS takes no empty split, and whether it is empty is known at the end.
 
     def _example_writer(self) -> writer.ExampleWriter:
         return _SortedWriter(self.info.file_format)
@@ -152,13 +156,50 @@ class SessionDatasetBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=T
             metadata=tfds.core.BeamMetadataDict(),
         )
 
+    def download_and_prepare(
+        self, *, download_dir: Any = None, download_config: tfds.download.DownloadConfig | None = None, **kwargs: Any
+    ) -> None:
+        """As TFDS has it. A data set that stands already is first held against its sources, where they are at hand."""
+        wanted = download_config or tfds.download.DownloadConfig()
+        if self.is_prepared() and not wanted.download_mode.overwrite_dataset:
+            self._refuse_changed_sources(self._make_download_manager(download_dir, wanted))
+        given = {"download_dir": download_dir, "download_config": download_config, **kwargs}
+        try:
+            super().download_and_prepare(**given)
+        except Exception as error:
+            if EMPTY_UNLABELLED not in str(error):
+                raise
+            logging.warning("unlabelled/ adds no session to those of the classes: built without it.")
+            self._has_unlabelled = False
+            self.info.metadata.clear()
+            super().download_and_prepare(**given)
+
+    def _refuse_changed_sources(self, dl_manager: tfds.download.DownloadManager) -> None:
+        try:
+            sources = self._served_sources(dl_manager).sources
+        except DataError:  # Who only uses what was built need not have them.
+            return
+        digests: list[tuple[str, str]] = []
+        with progress.bar("Comparing with the sources", len(sources), " files") as bar:
+            for source in sources:
+                digests += session_pipeline.digests_of(source)
+                bar.update()
+        built = (self.info.metadata or {}).get("certificate", {}).get("source_fingerprint")
+        if session_pipeline.source_fingerprint(digests) != built:
+            raise DataError(
+                f"{self.data_path} was built from other files than there are now; build it again with --overwrite, "
+                "or move the files away to use it as it is."
+            )
+
+    def _served_sources(self, dl_manager: tfds.download.DownloadManager) -> Sources:
+        sources = self.sources(dl_manager)
+        return _by_capture(sources, self.builder_config) if self.builder_config.split_by == "capture" else sources
+
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager, pipeline: beam.Pipeline
     ) -> dict[str, beam.PCollection]:
         config = self.builder_config
-        all_sources = self.sources(dl_manager)
-        if config.split_by == "capture":
-            all_sources = _by_capture(all_sources, config)
+        all_sources = self._served_sources(dl_manager)
         label = self.info.features["label"]
         if label.num_classes is None:
             label.names = all_sources.class_names
@@ -172,10 +213,8 @@ class SessionDatasetBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=T
         )
         what = Build(all_sources, plan, config.unit, config.representation, SessionRules(**config.rules))
         placed, read, self.info.metadata["certificate"] = session_pipeline.build(pipeline, what)
-        own = [
-            *OWN_SPLITS,
-            *(["unlabelled"] if any(source.label == UNLABELLED for source in all_sources.sources) else []),
-        ]
+        has_unlabelled = self._has_unlabelled and any(source.label == UNLABELLED for source in all_sources.sources)
+        own = [*OWN_SPLITS, *(["unlabelled"] if has_unlabelled else [])]
         splits = {
             split: placed
             | f"of {split}" >> beam.Filter(lambda item, split: item[0] == split, split)

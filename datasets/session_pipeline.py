@@ -71,8 +71,8 @@ class ReadSource(beam.DoFn):
 
     def process(self, source: Source) -> Iterator[Any]:
         """Yields the source's sessions, a part at a time."""
-        for path in filter(None, (source.path, source.labels_path)):
-            yield beam.pvalue.TaggedOutput("digest", (source.name, _digest(Path(path))))
+        for digest in digests_of(source):
+            yield beam.pvalue.TaggedOutput("digest", digest)
         if source.labels_path:
             examples, report = sources.read_published(source)
             yield from _records(examples, source)
@@ -99,9 +99,17 @@ class ReadSource(beam.DoFn):
         return sources.report(summary, count, source)
 
 
-def _digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def digests_of(source: Source) -> Iterator[tuple[str, str]]:
+    """The source's name and SHA-256, of each of its files."""
+    for path in filter(None, (source.path, source.labels_path)):
+        with open(path, "rb") as file:
+            yield source.name, hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def source_fingerprint(digests: Iterable[tuple[str, str]]) -> str:
+    """Of all files that a data set is made from, in whatever order: Certificate.source_fingerprint."""
+    text = "\n".join(f"{name}\t{digest}" for name, digest in sorted(digests))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _records(examples: Examples, source: Source) -> Iterator[Record]:
@@ -238,11 +246,10 @@ def _certificate(
         class_sizes=sizes,
         **proof,
     )
-    text = "\n".join(f"{name}\t{digest}" for name, digest in sorted(digests))
     return typed_json.builtins(
         Certificate(
             facts,
             capture_rows(reports, fates, what.sources.class_names),
-            hashlib.sha256(text.encode()).hexdigest(),
+            source_fingerprint(digests),
         )
     )

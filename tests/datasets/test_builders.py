@@ -97,6 +97,30 @@ def test_the_certificate_is_true(built):
     assert recipe.fingerprint(digests) == facts.fingerprint
 
 
+def test_unlabelled_captures_that_add_nothing_are_told_and_left_out(tmp_path, caplog):
+    source = shutil.copytree(DUMMY, tmp_path / "source", ignore=shutil.ignore_patterns("unlabelled"))
+    some = next(path for path in sorted(source.rglob("*")) if path.is_file())
+    (source / "unlabelled").mkdir()
+    shutil.copy(some, source / "unlabelled" / "again.pcap")
+    built = build("labelled_captures/session_masked", tmp_path / "tfds", source)
+    assert set(built.info.splits) == {"train", "validation", "test"}
+    assert certificate_of(built).facts.sizes["unlabelled"] == 0
+    assert "unlabelled/ adds no session" in caplog.text
+
+
+def test_a_data_set_whose_captures_changed_is_not_taken_for_theirs(tmp_path):
+    source = shutil.copytree(DUMMY, tmp_path / "source")
+    name, data_dir = "labelled_captures/session_masked", tmp_path / "tfds"
+    fingerprint = certificate_of(build(name, data_dir, source)).source_fingerprint
+    assert certificate_of(build(name, data_dir, source)).source_fingerprint == fingerprint
+    some = next(path for path in sorted(source.rglob("*")) if path.is_file())
+    some.write_bytes(some.read_bytes()[:-1])
+    with pytest.raises(DataError, match="was built from other files than there are now"):
+        build(name, data_dir, source)
+    shutil.rmtree(source)
+    assert tfds.load(name, data_dir=data_dir, split="test")
+
+
 def both_ways(name: str, source: Path, folder: Path, monkeypatch, **changes) -> tuple[Dataset, Dataset]:
     """The same source through the TFDS builder and through prepare."""
     build(name, folder / "tfds", source)

@@ -56,7 +56,8 @@ def _main(arguments: list[str]) -> int:
         return 141
     except OSError as error:
         print(
-            f"clgan-tf: {error.filename or 'a file'}: {error.strerror}; nothing half-written remains.", file=sys.stderr
+            f"clgan-tf: {error.filename or 'standard output'}: {error.strerror}; nothing half-written remains.",
+            file=sys.stderr,
         )
         return 1
     return 3 if is_damaged else 0

@@ -18,6 +18,16 @@ class Marker(NamedTuple):
 
 
 @contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Adds the file's name to an error of the system that has none, as that of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or os.fspath(path)
+        raise
+
+
+@contextmanager
 def written_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yields a path beside `path` to write a file to; renames it to `path` if the block succeeds.
 
@@ -27,7 +37,8 @@ def written_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = _aside(path)
     try:
-        yield aside
+        with naming(path):
+            yield aside
         aside.replace(path)
     except BaseException:
         aside.unlink(missing_ok=True)
@@ -47,7 +58,8 @@ def written_directory(path: str | os.PathLike[str], overwrite: bool, marker: Mar
     aside = _aside(path)
     aside.mkdir()
     try:
-        yield aside
+        with naming(path):
+            yield aside
         set_aside = move_away(path)
         aside.replace(path)
     except BaseException:

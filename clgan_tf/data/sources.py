@@ -95,7 +95,9 @@ def of_sessions(sessions: capture.Sessions, source: Source) -> Examples:
 def report(summary: capture.CaptureSummary, sessions: int, source: Source) -> CaptureReport:
     """What a capture held, under the name that it has in the data set."""
     warnings = [warning.replace(source.path, source.name) for warning in summary.warnings]
-    return CaptureReport(source.name, source.label, summary.packets, summary.drops, sessions, warnings, summary.is_damaged)
+    return CaptureReport(
+        source.name, source.label, summary.packets, summary.drops, sessions, warnings, summary.is_damaged
+    )
 
 
 def read_captures(

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from clgan_tf.common.errors import TrainingError
-from clgan_tf.common.files import written_aside
+from clgan_tf.common.files import naming, written_aside
 from clgan_tf.common.progress import bar
 from clgan_tf.runs.directory import read_log
 from clgan_tf.training import checkpoint
@@ -50,7 +50,7 @@ class MetricsLog(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes one line."""
         row = {"phase": self.phase, "epoch": epoch + 1, **{name: float(value) for name, value in (logs or {}).items()}}
-        with open(self.path, "a", encoding="utf-8") as file:
+        with naming(self.path), open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
 

@@ -1,6 +1,7 @@
 """One's own captures: manual_dir/CLASS/*.pcap with labels, manual_dir/unlabelled/ without."""
 
 import tensorflow_datasets as tfds
+from absl import logging
 from clgan_tf_datasets import session_builder
 from clgan_tf_datasets.session_builder import SessionDatasetBuilder
 
@@ -23,4 +24,6 @@ class Builder(SessionDatasetBuilder, skip_registration=not session_builder.is_re
         if folder is None:
             instructions = " ".join(self.MANUAL_DOWNLOAD_INSTRUCTIONS.split())
             raise DataError(f"The manual directory is missing or empty; pass --manual_dir. {instructions}")
+        for path in labelled_folder.captures_of_no_class(folder):
+            logging.warning("Left out, because it lies in no class folder: %s", path)
         return labelled_folder.sources_below(folder)

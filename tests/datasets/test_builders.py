@@ -101,11 +101,13 @@ def test_unlabelled_captures_that_add_nothing_are_told_and_left_out(tmp_path, ca
     source = shutil.copytree(DUMMY, tmp_path / "source", ignore=shutil.ignore_patterns("unlabelled"))
     some = next(path for path in sorted(source.rglob("*")) if path.is_file())
     (source / "unlabelled").mkdir()
+    shutil.copy(some, source / "loose.pcap")
     shutil.copy(some, source / "unlabelled" / "again.pcap")
     built = build("labelled_captures/session_masked", tmp_path / "tfds", source)
     assert set(built.info.splits) == {"train", "validation", "test"}
     assert certificate_of(built).facts.sizes["unlabelled"] == 0
     assert "unlabelled/ adds no session" in caplog.text
+    assert f"in no class folder: {source / 'loose.pcap'}" in caplog.text
 
 
 def test_a_data_set_whose_captures_changed_is_not_taken_for_theirs(tmp_path):

@@ -1,0 +1,17 @@
+from pathlib import Path
+
+import pytest
+
+from clgan_tf.common.files import written_aside
+
+FULL = Path("/dev/full")  # Linux's: every write fails as on a full disk
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
+def test_an_error_of_a_full_disk_names_the_file_and_leaves_nothing(tmp_path):
+    path = tmp_path / "labels.jsonl"
+    with pytest.raises(OSError, match="No space left") as error, written_aside(path) as aside:
+        aside.symlink_to(FULL)
+        aside.write_text("some")
+    assert error.value.filename == str(path)
+    assert not list(tmp_path.iterdir())

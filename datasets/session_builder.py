@@ -109,7 +109,8 @@ class SessionDatasetBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=T
     each capture's sessions, and the source's fingerprint.
 
     Raises (from download_and_prepare):
-      DataError: sources are missing, have changed since they were built, or a class has no session. ConfigError: the configuration does not fit them.
+      DataError: sources are missing, have changed since they were built, or a class has no session. ConfigError: the
+        configuration does not fit them.
     """
 
     VERSION = tfds.core.Version("1.0.0")

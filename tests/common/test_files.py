@@ -10,8 +10,13 @@ FULL = Path("/dev/full")  # Linux's: every write fails as on a full disk
 @pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
 def test_an_error_of_a_full_disk_names_the_file_and_leaves_nothing(tmp_path):
     path = tmp_path / "labels.jsonl"
-    with pytest.raises(OSError, match="No space left") as error, written_aside(path) as aside:
-        aside.symlink_to(FULL)
-        aside.write_text("some")
+
+    def write() -> None:
+        with written_aside(path) as aside:
+            aside.symlink_to(FULL)
+            aside.write_text("some")
+
+    with pytest.raises(OSError, match="No space left") as error:
+        write()
     assert error.value.filename == str(path)
     assert not list(tmp_path.iterdir())

@@ -6,14 +6,16 @@ Those that read captures return whether one was damaged, which they have told.
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from clgan_tf import evaluation, serving
-from clgan_tf.capture import REPRESENTATIONS, workers_for
-from clgan_tf.capture.sources import find
+from clgan_tf.capture import REPRESENTATIONS, Live, workers_for
+from clgan_tf.capture.interface import capturing
+from clgan_tf.capture.sources import STANDARD_INPUT, find
 from clgan_tf.common import progress
 from clgan_tf.common.errors import DataError, UserError
 from clgan_tf.data import labelled_folder, prepare
@@ -211,18 +213,17 @@ def _print_results(result: RunResult, run: RunDirectory, classifier_run: RunDire
 
 
 def run_classify(settings: ClassifySettings) -> bool:
-    """Labels every session of the captures; the summary goes to standard error, so that rows can be piped."""
+    """Labels every session of the captures; the summary goes to standard error, so that rows can be piped.
+
+    Of a stream, a row comes as soon as its label is known; Ctrl-C or SIGTERM end it in order.
+    """
     classifier = serving.load(settings.classifier_path)
     counts: Counter[str] = Counter()
-
-    def counted() -> Iterator[dict]:
-        paths = find(settings.captures)
-        with progress.captures_bar("Classifying", paths) as show:
-            for row in classifier.classify(paths, settings.strict, show, workers_for(paths)):
-                counts[row["label"]] += 1
-                yield row
-
-    count = serving.write_rows(counted(), settings.output)
+    if settings.interface or (settings.captures == (Path(STANDARD_INPUT),) and not sys.stdin.buffer.seekable()):
+        serving.Rotation.of(settings.rotate)  # A wrong one is told before anything is read.
+        count = serving.write_stream(_of_stream(settings, classifier, counts), settings.output, settings.rotate)
+    else:
+        count = serving.write_rows(_of_captures(settings, classifier, counts), settings.output)
     dropped = ", ".join(f"{reason} {packets:,}" for reason, packets in sorted(classifier.drops.items()))
     for warning in classifier.warnings:
         print(f"Warning: {warning}", file=sys.stderr)
@@ -230,6 +231,23 @@ def run_classify(settings: ClassifySettings) -> bool:
     labels = ", ".join(f"{label} {number:,}" for label, number in counts.most_common())
     print(f"{count:,} sessions labelled{where}: {labels}; packets in no session: {dropped or 'none'}.", file=sys.stderr)
     return classifier.is_damaged
+
+
+def _of_captures(settings: ClassifySettings, classifier: serving.Classifier, counts: Counter[str]) -> Iterator[dict]:
+    paths = find(settings.captures)
+    with progress.captures_bar("Classifying", paths) as show:
+        for row in classifier.classify(paths, settings.strict, show, workers_for(paths)):
+            counts[row["label"]] += 1
+            yield row
+
+
+def _of_stream(settings: ClassifySettings, classifier: serving.Classifier, counts: Counter[str]) -> Iterator[dict]:
+    live = Live()
+    source = capturing(settings.interface) if settings.interface else nullcontext(STANDARD_INPUT)
+    with live.stopped_by_signals(), source as path, progress.stream_bar("Classifying", counts.total) as show:
+        for row in classifier.classify(path, settings.strict, show, live=live, idle_timeout=settings.idle_timeout):
+            counts[row["label"]] += 1
+            yield {**row, "capture": settings.interface or row["capture"]}
 
 
 def run_report(settings: ReportSettings) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from clgan_tf.capture import REPRESENTATIONS, UNITS, SessionRules
+from clgan_tf.capture.rules import LONGEST
 from clgan_tf.common.errors import ConfigError
 from clgan_tf.common.setting import Settings, as_flags, setting
 
@@ -253,12 +254,24 @@ class ClassifySettings(Settings):
 
     run_dir: Path | None = setting(RUN_DIR, default=None)
     classifier: Path | None = setting("Saved classifier; default: classifier.keras in --run_dir.", default=None)
-    captures: tuple[Path, ...] = setting("Capture files to classify, separated by commas.")
+    captures: tuple[Path, ...] = setting(
+        "Capture files to classify, separated by commas; - is a stream on standard input.", default=()
+    )
+    interface: str = setting("Or the network interface to capture from, by dumpcap or tcpdump.", default="")
     output: str = setting("FILE.jsonl, FILE.csv or - (standard output).", default="-")
+    idle_timeout: float = setting(
+        "of a stream, label a session after so many seconds without a packet; 0 = as it was trained, else 30.",
+        default=0.0,
+        least=0,
+        most=LONGEST,
+    )
+    rotate: str = setting("Of a stream: begin a new file after so much (100M) or so long (1h).", default="")
     strict: bool = setting("Stop at damage inside a capture; else what came before it is used.", default=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if bool(self.captures) == bool(self.interface):
+            raise ConfigError("--mode=classify needs --captures, or else --interface.")
         if self.classifier is None and self.run_dir is None:
             raise ConfigError("--mode=classify needs --classifier or --run_dir.")
         if self.output != "-" and Path(self.output).suffix not in (".jsonl", ".csv"):

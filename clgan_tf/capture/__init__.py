@@ -1,5 +1,6 @@
 """Capture files to sessions. Knows nothing of TensorFlow."""
 
+from clgan_tf.capture.live import Live
 from clgan_tf.capture.parallel import workers_for
 from clgan_tf.capture.representation import REPRESENTATIONS
 from clgan_tf.capture.rules import TUNNELS, SessionRules
@@ -10,6 +11,7 @@ __all__ = [
     "TUNNELS",
     "UNITS",
     "CaptureSummary",
+    "Live",
     "SessionRules",
     "Sessions",
     "concatenate",

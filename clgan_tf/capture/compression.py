@@ -3,6 +3,8 @@
 import gzip
 import io
 import lzma
+import os
+import select
 import sys
 import zlib
 from collections.abc import Callable, Iterator
@@ -16,6 +18,7 @@ else:
 
 STANDARD_INPUT = "-"
 COMPRESSED_CHUNK = 1 << 16
+MAGIC_BYTES = 6  # the longest of COMPRESSIONS
 MOST_XZ_MEMORY = 128 << 20  # bytes; `xz -9` needs half of it, a forged header may ask for 4 GB
 
 
@@ -52,24 +55,47 @@ class _XzFile(io.RawIOBase):
                 return len(found)
 
 
-class _Rejoined(io.RawIOBase):
-    """A file whose first bytes were read."""
+class Pipe(io.RawIOBase):
+    """Bytes that come when they come: standard input, or a named pipe."""
 
-    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+    def __init__(self, source: BinaryIO) -> None:
         super().__init__()
-        self._head, self._rest = head, rest
+        self._source = source
+        try:
+            self._descriptor: int | None = source.fileno()
+        except io.UnsupportedOperation:
+            self._descriptor = None
+        self._ahead = b""
 
     def readable(self) -> bool:
+        """It is."""
         return True
 
-    def fileno(self) -> int:
-        return self._rest.fileno()
+    def peek(self, size: int) -> bytes:
+        """The next `size` bytes, fewer at the end, which `read1` gives again."""
+        while len(self._ahead) < size and (piece := self._read(size - len(self._ahead))):
+            self._ahead += piece
+        return self._ahead
+
+    def read1(self, size: int) -> bytes:
+        """At least one byte, unless this is the end, and no more than are there."""
+        found, self._ahead = self._ahead[:size], self._ahead[size:]
+        return found or self._read(size)
 
     def readinto(self, target: Any) -> int:
-        found, self._head = self._head[: len(target)], self._head[len(target) :]
-        found = found or self._rest.read1(len(target))  # type: ignore[attr-defined]
+        """As io.RawIOBase has it."""
+        found = self.read1(len(target))
         target[: len(found)] = found
         return len(found)
+
+    def is_ready(self, seconds: float) -> bool:
+        """Whether `read1` would not wait, now or within so many seconds."""
+        return bool(self._ahead or self._descriptor is None or select.select([self._descriptor], [], [], seconds)[0])
+
+    def _read(self, size: int) -> bytes:
+        if self._descriptor is None:
+            return self._source.read1(size)  # type: ignore[attr-defined]
+        return os.read(self._descriptor, size)
 
 
 COMPRESSIONS: dict[bytes, Callable[[BinaryIO], Any]] = {  # by magic bytes
@@ -83,14 +109,12 @@ DAMAGED_STREAM = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zstd.Z
 @contextmanager
 def opened(path: str) -> Iterator[tuple[BinaryIO, BinaryIO]]:
     """Yields the capture's bytes, decompressed, and the raw file, whose position tells the progress."""
-    with nullcontext(sys.stdin.buffer) if path == STANDARD_INPUT else open(path, "rb") as raw:
-        head = raw.peek(6)[:6]  # type: ignore[union-attr]
-        if len(head) < 6:  # A pipe gives what it has.
-            head = raw.read(6)
-            raw = io.BufferedReader(_Rejoined(head, raw))  # type: ignore[arg-type]
+    with nullcontext(sys.stdin.buffer) if path == STANDARD_INPUT else open(path, "rb") as source:
+        raw: Any = source if source.seekable() else Pipe(source)
+        head = raw.peek(MAGIC_BYTES)
         for magic, unpack in COMPRESSIONS.items():
             if head.startswith(magic):
-                with unpack(raw) as file:
+                with unpack(io.BufferedReader(raw) if isinstance(raw, Pipe) else raw) as file:
                     yield file, raw
                 return
         yield raw, raw

@@ -82,7 +82,7 @@ def blocks(window: Window) -> Iterator[Block]:
             starts.append(at)
             at = following
         found = np.concatenate([many, np.array(starts, np.int64)])
-        if len(found):
+        if len(found) or window.is_quiet:
             yield _block(buffer, found, order, nanoseconds, link_type)
         window.consume_until(at)
         if damage:

@@ -28,6 +28,7 @@ FRAME_AT = 8 + PACKET_FIELDS
 MANY = 64  # blocks; fewer are read faster one by one
 LEAST_REACH = 16 << 10  # bytes that are looked at together, where few of them were of use the last time
 
+NO_PACKETS = np.zeros((0, 5), np.int64)
 _Columns = tuple[np.ndarray, ...]  # int64 [n] each: the fields of Block behind its buffer
 
 
@@ -94,7 +95,8 @@ def blocks(window: Window) -> Iterator[Block]:
                 at = following
         except Damage as error:
             damage = error
-        if columns := section.packets():
+        columns = section.packets()
+        if len(columns[0]) or window.is_quiet:
             yield Block(window.buffer, *columns)
         window.consume_until(at)
         if damage:
@@ -120,10 +122,10 @@ class _Section:
         self._one_by_one = 0  # so many blocks are read so, before it is worth looking at many again
 
     def packets(self) -> _Columns:
-        """The packets read since the last call; empty if there are none."""
+        """The packets read since the last call."""
         self._join_few()
-        found, self._found = self._found, []
-        return tuple(np.concatenate(found).T) if found else ()
+        found, self._found = [NO_PACKETS, *self._found], []
+        return tuple(np.concatenate(found).T)
 
     def _join_few(self) -> None:
         if self._few:

@@ -10,6 +10,7 @@ from clgan_tf.capture import pcap, pcapng
 from clgan_tf.capture.block import MAX_TIME_NS, Block
 from clgan_tf.capture.compression import DAMAGED_STREAM, opened
 from clgan_tf.capture.damage import Damage, Empty, Unreadable
+from clgan_tf.capture.live import Live
 from clgan_tf.capture.window import Window
 from clgan_tf.common.errors import CaptureError
 
@@ -20,6 +21,7 @@ class Reader:
 
     Args:
       path: the capture file, plain or in gzip, zstd or xz; "-" is standard input.
+      live: for a pipe; while nothing comes, a block of no packets does at every tick.
       strict: raise CaptureError at a truncated tail, a corrupt record or an empty file. Otherwise iteration ends there
         and a sentence says so; what came before is kept.
 
@@ -29,6 +31,7 @@ class Reader:
 
     path: str
     strict: bool = False
+    live: Live | None = None
     damage: str = field(default="", init=False)
     notices: list[str] = field(default_factory=list, init=False)
     position: int = field(default=0, init=False)
@@ -38,7 +41,7 @@ class Reader:
         far = 0
         try:
             with opened(self.path) as (file, raw):
-                window = Window(file, raw)
+                window = Window(file, self.live)
                 for block in _blocks(window):
                     self.position = raw.tell() if raw.seekable() else window.offset
                     far += int(np.count_nonzero(np.abs(block.time_ns) == MAX_TIME_NS))

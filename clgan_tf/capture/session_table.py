@@ -1,5 +1,6 @@
 """The live sessions of one capture: which packet belongs to which, and the bytes kept of each."""
 
+import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -32,6 +33,7 @@ ROW_DTYPE = np.dtype(
         ("packets", np.int64),  # 0 in a row that is free
         ("bytes", np.int64),
         ("payloads", np.int64),  # packets with a payload
+        ("told", np.int64),  # 1 once it was handed on, where sessions are handed on before their end
         ("closed", np.int64),  # smallest time in ns of a FIN or RST, LATEST_TIME without
         ("syn", np.int64),  # sequence number of the latest SYN without ACK, -1 without
     ]
@@ -85,6 +87,7 @@ class SessionTable:
         self._free = np.zeros(0, np.int64)  # rows below it that were given back
         self._lowest_time = LATEST_TIME  # of the segments since sessions last left
         self._ended: list[int] = []  # sessions that a rule has ended
+        self._clock = 0  # ns from this machine's monotonic clock to the packets' time
 
     def add(self, block: Block, segments: Segments) -> Iterator[Batch]:
         """Takes in one block's segments, in order, and yields what leaves; overwrites parts of the block."""
@@ -98,7 +101,20 @@ class SessionTable:
             self.segments += to - at
             at = to
             if self.segments % INTERVAL == 0:
-                yield from self._leave()
+                yield from self._leave(self._lowest_time)
+
+    def due(self) -> Iterator[Batch]:
+        """Of live traffic: the sessions whose image is full, once each, and those that are idle by the clock."""
+        rows = self._rows[: self._top]
+        full = np.flatnonzero((rows["bytes"] >= IMAGE_BYTES) & (rows["told"] == 0) & (rows["packets"] > 0))
+        if len(full):
+            full = full[np.argsort(rows["opened"][full])]
+            yield self._batch(full, full, self._images[full])
+            rows["told"][full] = 1
+        now = time.monotonic_ns()
+        if self._lowest_time < LATEST_TIME:
+            self._clock = self._lowest_time - now
+        yield from self._leave(now + self._clock)
 
     def finish(self) -> Iterator[Batch]:
         """All sessions that are still here, in order of their first packet; the table is done for then.
@@ -275,15 +291,17 @@ class SessionTable:
         ):
             images[to:to_end] = buffer[at:end]
 
-    def _leave(self) -> Iterator[Batch]:
-        """What has ended or is idle; and, without room for another INTERVAL, what is longest without a packet."""
+    def _leave(self, now: int) -> Iterator[Batch]:
+        """What has ended or is idle; and, without room for another INTERVAL, what is longest without a packet.
+
+        now: ns since 1970. Times may jump: only what is idle as seen from every recent packet leaves.
+        """
+        self._lowest_time = LATEST_TIME
         rows = self._rows[: self._top]
         leaving = np.zeros(self._top, bool)
         leaving[self._ended] = True
         self._ended = []
         if self.rules.idle_timeout:
-            # Time may jump: only what is idle as seen from every recent packet leaves.
-            now, self._lowest_time = self._lowest_time, LATEST_TIME
             leaving |= (rows["packets"] > 0) & (now - rows["previous"] > self.rules.idle_timeout * 1e9)
         if leaving.any():
             yield self._take(np.flatnonzero(leaving))
@@ -308,8 +326,11 @@ class SessionTable:
         return batch
 
     def _with_image(self, slots: np.ndarray) -> np.ndarray:
-        """The sessions that the representation has an image of."""
-        return slots[self._rows["payloads"][slots] > 0] if self.representation.needs_payload else slots
+        """The sessions that the representation has an image of, without those that were handed on."""
+        return slots[self._has_image(slots) & (self._rows["told"][slots] == 0)]
+
+    def _has_image(self, slots: np.ndarray) -> np.ndarray:
+        return self._rows["payloads"][slots] > 0 if self.representation.needs_payload else np.ones(len(slots), bool)
 
     def _shrunk(self, rows: np.ndarray) -> np.ndarray:
         """The images of these ascending rows, moved to the front of their own memory; a copy would double it."""
@@ -333,5 +354,5 @@ class SessionTable:
             "num_bytes": rows["bytes"].copy(),
             "first_packet": rows["opened"].copy(),
         }
-        left_out = int(self._rows["packets"][slots].sum() - rows["packets"].sum())
+        left_out = int(self._rows["packets"][slots[~self._has_image(slots)]].sum())
         return Batch(columns, left_out, len(slots) if early else 0)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from clgan_tf.capture.compression import STANDARD_INPUT
+from clgan_tf.capture.live import Live
 from clgan_tf.capture.packet_block import Decoder
 from clgan_tf.capture.parallel import Progress, in_order
 from clgan_tf.capture.reader import Reader
@@ -158,6 +159,7 @@ def stream(
     strict: bool = False,
     progress: Progress | None = None,
     workers: int = 1,
+    live: Live | None = None,
 ) -> Iterator[Sessions]:
     """Yields the sessions of one capture after another, a capture's in one part or more; memory is bounded.
 
@@ -176,6 +178,8 @@ def stream(
       progress: called with (packets, bytes) read since the last call.
       workers: processes that read captures at the same time. Where TensorFlow is loaded they are spawned: a script
         that passes more than 1 must guard its entry with `if __name__ == "__main__"`. Standard input needs 1.
+      live: hand a session on as soon as its 784 bytes are there, or it is idle by the clock; its packets, bytes and
+        last time are then those up to there. Needs 1 worker, and an idle timeout.
 
     Raises:
       CaptureError: a file is missing or is no capture; no capture has a TCP or UDP session; strict, see there.
@@ -187,9 +191,9 @@ def stream(
     if unit not in UNITS:
         raise ConfigError(f"There is no unit {unit!r}; choose one of {', '.join(UNITS)}.")
     found = find([paths] if isinstance(paths, str | Path) else list(paths))
-    if STANDARD_INPUT in found:  # Another process would not have it.
+    if STANDARD_INPUT in found or live:  # Another process would not have it.
         workers = 1
-    jobs = [partial(_read, path, index, representation, unit, rules, strict) for index, path in enumerate(found)]
+    jobs = [partial(_read, path, index, representation, unit, rules, strict, live) for index, path in enumerate(found)]
     sessions, warnings = 0, []
     for part in in_order(jobs, workers, progress or _ignore):
         part.paths = found
@@ -229,12 +233,13 @@ def _read(
     unit: str,
     rules: SessionRules,
     strict: bool,
+    live: Live | None,
     progress: Progress,
 ) -> Iterator[Sessions]:
     """The parts of one capture, without `paths`; see `stream`."""
     table = SessionTable(REPRESENTATIONS[representation], unit, rules)
     decoder = Decoder(rules.tunnels == "inner")
-    reader = Reader(path, strict)
+    reader = Reader(path, strict, live)
     packets_read = reported_bytes = without_payload = early = 0
 
     def part(batch: Batch) -> Sessions:
@@ -244,10 +249,14 @@ def _read(
         return Sessions(**batch.columns, capture=np.full(len(batch.columns["key"]), index, np.int64), unit=unit)
 
     for block in reader:
-        block, segments = decoder.decode(block)
-        packets_read += len(block)
-        for batch in table.add(block, segments):
-            yield part(batch)
+        if len(block):
+            block, segments = decoder.decode(block)
+            packets_read += len(block)
+            for batch in table.add(block, segments):
+                yield part(batch)
+        if live and live.is_due():
+            for batch in table.due():
+                yield part(batch)
         progress(len(block), reader.position - reported_bytes)
         reported_bytes = reader.position
     decoder.finish()

@@ -1,11 +1,10 @@
 """A view that moves over a capture file: one buffer, used again and again."""
 
-import io
-import select
 from typing import BinaryIO
 
 from clgan_tf.capture.block import FRAME_FRONT, MARGIN
-from clgan_tf.capture.compression import DAMAGED_STREAM
+from clgan_tf.capture.compression import DAMAGED_STREAM, Pipe
+from clgan_tf.capture.live import TICK_SECONDS, Live
 
 CHUNK_BYTES = 4 << 20  # what is read at once: small enough for a processor's cache, large enough for NumPy
 PIECE = 64 << 10  # bytes; so many are lost at most where a compressed file is damaged, none where it is cut
@@ -18,12 +17,15 @@ class Window:
     looked at. offset: where in the file, decompressed, buffer[FRAME_FRONT] lies.
 
     Args:
-      file: the capture's bytes, decompressed; raw: as they lie on disk or come through a pipe.
+      file: the capture's bytes, decompressed.
+      live: `fill` then waits for a tick at most; `is_quiet` says that nothing came.
     """
 
-    def __init__(self, file: BinaryIO, raw: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, live: Live | None = None) -> None:
         self.file = file
-        self._pipe = _descriptor(raw)
+        self.is_quiet = False
+        self._pipe = file if isinstance(file, Pipe) else None
+        self._live = live
         self._damage: Exception | None = None
         self.buffer = bytearray(FRAME_FRONT + CHUNK_BYTES + MARGIN)
         self.stop = FRAME_FRONT
@@ -36,9 +38,8 @@ class Window:
 
     def peek(self, size: int) -> bytes:
         """The file's first `size` bytes, fewer if it is shorter; to be called before `fill`."""
-        more = self.file.read(size - self.size)
-        self.buffer[self.stop : self.stop + len(more)] = more
-        self.stop += len(more)
+        while self.size < size and (piece := self._read(size - self.size)):
+            self._take(piece)
         return bytes(self.buffer[FRAME_FRONT : self.stop])
 
     def fill(self) -> bool:
@@ -49,13 +50,19 @@ class Window:
         """
         if self._damage:
             raise self._damage
+        if self._pipe and self._live:
+            self.is_quiet = not self._pipe.is_ready(TICK_SECONDS)
+            if not self._live.goes_on(is_ready=not self.is_quiet):
+                self.stop = FRAME_FRONT  # A part of a packet is no damage here.
+                return False
+            if self.is_quiet:
+                return True
         if self.stop + MARGIN >= len(self.buffer):
             self.buffer = self.buffer + bytes(len(self.buffer))
         begin, end = self.stop, len(self.buffer) - MARGIN
         try:
-            while piece := self.file.read1(min(end - self.stop, PIECE)):  # type: ignore[attr-defined]
-                self.buffer[self.stop : self.stop + len(piece)] = piece
-                self.stop += len(piece)
+            while piece := self._read(min(end - self.stop, PIECE)):
+                self._take(piece)
                 if self.stop == end or self._would_wait():
                     break
         except DAMAGED_STREAM as error:
@@ -64,8 +71,15 @@ class Window:
             self._damage = error
         return self.stop > begin
 
+    def _read(self, size: int) -> bytes:
+        return self.file.read1(size)  # type: ignore[attr-defined]
+
+    def _take(self, piece: bytes) -> None:
+        self.buffer[self.stop : self.stop + len(piece)] = piece
+        self.stop += len(piece)
+
     def _would_wait(self) -> bool:
-        return self._pipe is not None and not select.select([self._pipe], [], [], 0)[0]
+        return self._pipe is not None and not self._pipe.is_ready(0)
 
     def consume_until(self, at: int) -> None:
         """Moves what begins at buffer[at] to the front."""
@@ -73,11 +87,3 @@ class Window:
         rest = self.stop - at
         self.buffer[FRAME_FRONT : FRAME_FRONT + rest] = self.buffer[at : self.stop]
         self.stop = FRAME_FRONT + rest
-
-
-def _descriptor(raw: BinaryIO) -> int | None:
-    """Of a pipe; None for a file, which has all its bytes at once."""
-    try:
-        return None if raw.seekable() else raw.fileno()
-    except io.UnsupportedOperation:
-        return None

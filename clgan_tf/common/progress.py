@@ -12,7 +12,7 @@ QUIET_SECONDS = 2.0  # what is done sooner needs no bar
 LOG_SECONDS = 15.0  # between two lines where standard error is a log file, not a terminal
 
 
-def bar(title: str, total: int, unit: str, **options: Any) -> tqdm:
+def bar(title: str, total: int | None, unit: str, **options: Any) -> tqdm:
     """A bar with rate and time left on standard error; it appears after two seconds and vanishes when it is done."""
     interval = 0.1 if sys.stderr.isatty() else LOG_SECONDS
     return tqdm(total=total, unit=unit, desc=title, leave=False, mininterval=interval, delay=QUIET_SECONDS, **options)
@@ -31,5 +31,19 @@ def captures_bar(title: str, paths: Sequence[str]) -> Iterator[Callable[[int, in
             rate = packets / max(shown.format_dict["elapsed"], 1e-3)
             shown.set_postfix_str(f"{packets:,} packets, {rate:,.0f} packets/s", refresh=False)
             shown.update(new_bytes)
+
+        yield show
+
+
+@contextmanager
+def stream_bar(title: str, count_rows: Callable[[], int]) -> Iterator[Callable[[int, int], None]]:
+    """A bar over packets whose end nobody knows, and rows; yields what to call as in `captures_bar`."""
+    with bar(title, None, " packets") as shown:
+
+        def show(new_packets: int, _new_bytes: int) -> None:
+            rows = count_rows()
+            rate = rows / max(shown.format_dict["elapsed"], 1e-3)
+            shown.set_postfix_str(f"{rows:,} sessions, {rate:,.1f} rows/s", refresh=False)
+            shown.update(new_packets)
 
         yield show

@@ -1,5 +1,6 @@
 """The saved classifier: load it and classify captures."""
 
-from clgan_tf.serving.classifier import Classifier, load, write_rows
+from clgan_tf.serving.classifier import Classifier, load
+from clgan_tf.serving.rows import Rotation, write_rows, write_stream
 
-__all__ = ["Classifier", "load", "write_rows"]
+__all__ = ["Classifier", "Rotation", "load", "write_rows", "write_stream"]

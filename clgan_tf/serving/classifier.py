@@ -1,35 +1,27 @@
 """The saved classifier in use: captures in, one labelled row a session out."""
 
-import csv
-import json
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import keras
 import numpy as np
 
 from clgan_tf import capture
 from clgan_tf.capture import REPRESENTATIONS
-from clgan_tf.capture.sources import STANDARD_INPUT
+from clgan_tf.capture.live import IDLE_SECONDS
 from clgan_tf.common import typed_json
 from clgan_tf.common.errors import ModelFileError
-from clgan_tf.common.files import readable_name, written_aside
-from clgan_tf.common.output import reader_is_gone
+from clgan_tf.common.files import readable_name
 from clgan_tf.models.classifier import ClassProbabilities, predict
 from clgan_tf.serving import archive
 
 TOP = 3
 ROWS_AT_ONCE = 1024
 PROTOCOLS = {6: "TCP", 17: "UDP"}
-COLUMNS = (
-    *("capture", "protocol", "source", "source_port", "destination", "destination_port", "first_time", "last_time"),
-    *("packets", "bytes", "label", "probability", "top"),
-)
 
 
 @dataclass
@@ -78,27 +70,38 @@ class Classifier:
         strict: bool = False,
         progress: Callable[[int, int], None] | None = None,
         workers: int = 1,
+        live: capture.Live | None = None,
+        idle_timeout: float = 0.0,
     ) -> Iterator[dict[str, Any]]:
         """Yields one row a session, capture by capture; memory is bounded, as that of clgan_tf.capture.stream.
 
         A capture's rows come in order of first packet, unless sessions end or have to leave while it is read.
         More workers read several captures at once; clgan_tf.capture.stream says what a script needs for that.
 
+        Args:
+          live: a row comes as soon as its label cannot change any more, or the session is idle.
+          idle_timeout: seconds without a packet that end a live session; 0: as the classifier has it, else
+            live.IDLE_SECONDS.
+
         Raises:
           CaptureError: see clgan_tf.capture.stream.
         """
         paths = [captures] if isinstance(captures, str | Path) else list(captures)
         self.ended = []
+        rules = self.rules
+        if live:
+            rules = replace(rules, idle_timeout=idle_timeout or rules.idle_timeout or IDLE_SECONDS)
         parts = capture.stream(
             paths,
             self.head.representation,
             self.head.unit,
-            rules=self.rules,
+            rules=rules,
             strict=strict,
             progress=progress,
             workers=workers,
+            live=live,
         )
-        for sessions in _gathered(parts):
+        for sessions in parts if live else _gathered(parts):
             self.ended += sessions.ended
             probabilities = self.predict_bytes(sessions.images)
             for row in range(len(sessions)):
@@ -129,7 +132,7 @@ def _gathered(parts: Iterable[capture.Sessions]) -> Iterator[capture.Sessions]:
     waiting: list[capture.Sessions] = []
     for part in parts:
         waiting.append(part)
-        if sum(map(len, waiting)) >= ROWS_AT_ONCE or STANDARD_INPUT in part.paths:  # Live traffic does not wait.
+        if sum(map(len, waiting)) >= ROWS_AT_ONCE:
             yield capture.concatenate(waiting)
             waiting = []
     if waiting:
@@ -161,46 +164,6 @@ def load(path: str | Path) -> Classifier:
             f"{representation.version}; train it again."
         )
     return Classifier(model, head)
-
-
-def write_rows(rows: Iterable[dict[str, Any]], output: str) -> int:
-    """Writes rows to FILE.jsonl, FILE.csv (whole or not at all) or, for "-", as JSON lines to standard output.
-
-    Returns the number of rows.
-
-    Raises:
-      BrokenPipeError: who reads standard output has gone.
-    """
-    if output == "-":
-        count = _write_jsonl(_while_read(rows), sys.stdout)
-        sys.stdout.flush()
-        if reader_is_gone():
-            raise BrokenPipeError
-        return count
-    with written_aside(output) as aside, open(aside, "w", newline="", encoding="utf-8") as file:
-        return _write_csv(rows, file) if output.endswith(".csv") else _write_jsonl(rows, file)
-
-
-def _while_read(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for row in rows:
-        if reader_is_gone():
-            raise BrokenPipeError
-        yield row
-
-
-def _write_jsonl(rows: Iterable[dict[str, Any]], file: TextIO) -> int:
-    lines = [file.write(json.dumps(row) + "\n") for row in rows]
-    return len(lines)
-
-
-def _write_csv(rows: Iterable[dict[str, Any]], file: TextIO) -> int:
-    writer = csv.DictWriter(file, COLUMNS)
-    writer.writeheader()
-    ranked = (
-        {**row, "top": "; ".join(f"{item['label']} {item['probability']:.4f}" for item in row["top"])} for row in rows
-    )
-    lines = [writer.writerow(row) for row in ranked]
-    return len(lines)
 
 
 def _timestamp(seconds: float) -> str:

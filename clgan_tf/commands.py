@@ -3,6 +3,7 @@
 Those that read captures return whether one was damaged, which they have told.
 """
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -226,7 +227,8 @@ def run_classify(settings: ClassifySettings) -> bool:
         count = serving.write_rows(_of_captures(settings, classifier, counts), settings.output)
     dropped = ", ".join(f"{reason} {packets:,}" for reason, packets in sorted(classifier.drops.items()))
     for warning in classifier.warnings:
-        print(f"Warning: {warning}", file=sys.stderr)
+        named = re.sub(r"^/dev/fd/\d+", settings.interface, warning) if settings.interface else warning
+        print(f"Warning: {named}", file=sys.stderr)
     where = "" if settings.output == "-" else f" to {settings.output}"
     labels = ", ".join(f"{label} {number:,}" for label, number in counts.most_common())
     print(f"{count:,} sessions labelled{where}: {labels}; packets in no session: {dropped or 'none'}.", file=sys.stderr)

@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from clgan_tf.common.errors import CaptureError
 
@@ -25,9 +25,14 @@ def capturing(interface: str) -> Iterator[str]:
         raise CaptureError(f"--interface={interface} needs {' or '.join(PROGRAMS)}; install one, or pipe packets in.")
     with subprocess.Popen([program, *PROGRAMS[program], interface], stdout=subprocess.PIPE) as process:
         assert process.stdout
+        path = f"/dev/fd/{process.stdout.fileno()}"
+        is_over = False
         try:
-            yield f"/dev/fd/{process.stdout.fileno()}"
-            is_over = process.poll() is not None
+            yield path
+            with suppress(subprocess.TimeoutExpired):  # The pipe may end a moment before the program does.
+                is_over = process.wait(timeout=0.5) is not None
+        except CaptureError as error:
+            raise CaptureError(str(error).replace(path, interface)) from error
         finally:
             process.terminate()
     if is_over and process.returncode:

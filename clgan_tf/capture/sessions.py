@@ -182,7 +182,8 @@ def stream(
         last time are then those up to there. Needs 1 worker, and an idle timeout.
 
     Raises:
-      CaptureError: a file is missing or is no capture; no capture has a TCP or UDP session; strict, see there.
+      CaptureError: a file is missing or is no capture; no capture has a TCP or UDP session, unless live; strict, see
+        there.
       ConfigError: representation or unit is unknown.
     """
     if representation not in REPRESENTATIONS:
@@ -200,7 +201,7 @@ def stream(
         sessions += len(part) + part.drops.get(NO_PAYLOAD, 0)
         warnings += part.warnings
         yield part
-    if not sessions and warnings:
+    if not sessions and warnings and not live:  # An hour without traffic is no error.
         raise CaptureError(warnings[0])
 
 

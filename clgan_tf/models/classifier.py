@@ -4,7 +4,6 @@ from dataclasses import asdict
 from typing import Any
 
 import keras
-import numpy as np
 from keras import layers
 
 from clgan_tf.data.description import DataFacts
@@ -76,11 +75,3 @@ def build_classifier(network: keras.Model, data: DataFacts) -> keras.Model:
         name="probabilities",
     )
     return keras.Model(network.input, head(network.output), name="classifier")
-
-
-def predict(classifier: keras.Model, images: np.ndarray, batch_size: int = 1024) -> np.ndarray:
-    """Probabilities float32 [n, K] of uint8 images [n, 28, 28] or [n, 28, 28, 1]; n may be 0."""
-    images = images.reshape(-1, 28, 28, 1)
-    if not len(images):
-        return np.zeros((0, classifier.output_shape[-1]), np.float32)
-    return classifier.predict(images, batch_size=batch_size, verbose=0)

@@ -7,6 +7,9 @@ import pytest
 
 from clgan_tf.common.quiet import import_tensorflow
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # Workers share the cores: threads of one would only wait for another's.
+    os.environ.update(dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), "1"))
+
 import_tensorflow()
 
 

@@ -84,7 +84,7 @@ def run_train(settings: TrainSettings, source: PrepareSettings | None) -> bool:
         return False
     dataset, is_damaged = _dataset(settings.dataset, source)
     trained = train(settings, dataset, source)
-    _print_results(_score(trained, dataset), trained.run, trained.run)
+    _print_results(_score(trained, dataset, settings.score_on), trained.run, trained.run)
     return is_damaged
 
 
@@ -109,7 +109,7 @@ def run_sweep(settings: SweepSettings) -> bool:
                     if task.trunk:
                         is_begun = RunDirectory(task.trunk.run_dir).config.exists()  # by another cell, or before
                         pretrain(replace(task.trunk, resume=is_begun), dataset, task.source)
-                    _score(train(task.settings, dataset, task.source), dataset)
+                    _score(train(task.settings, dataset, task.source), dataset, task.settings.score_on)
                 except UserError as error:
                     failures.append(f"{task.run.path}: {error}")
                 _write_rows(directory, tasks)
@@ -181,19 +181,20 @@ def run_evaluate(settings: EvaluateSettings) -> None:
     if has != takes:
         raise DataError(f"{settings.dataset} has {has}; {run.classifier} takes {takes}.")
     earlier = read_result(run.metrics)
-    if earlier.data.fingerprint == facts.fingerprint:
+    if earlier.data.fingerprint == facts.fingerprint and earlier.settings.score_on == "test":
         print(f"{run.path} was evaluated on this test split before; the scores below are the same reading again.")
     else:
         run = RunDirectory(run.path / "evaluations" / facts.fingerprint[:16])
-        earlier = replace(earlier, systems={}, data=facts)
+        settings_of_run = replace(earlier.settings, score_on="test")
+        earlier = replace(earlier, systems={}, data=facts, settings=settings_of_run)
     systems = {earlier.model: lambda images: np.argmax(classifier.predict_bytes(images), axis=1)}
-    result = _score(Trained(run, systems, earlier), dataset)
+    result = _score(Trained(run, systems, earlier), dataset, "test")
     _print_results(result, run, RunDirectory(settings.run_dir))
 
 
-def _score(trained: Trained, dataset: Dataset) -> RunResult:
-    """Reads the split to be scored, once, and writes everything about it into the run directory."""
-    scored = dataset.read(trained.result.settings.score_on)
+def _score(trained: Trained, dataset: Dataset, split: str) -> RunResult:
+    """Reads the split, once, and writes the scores and everything about them into the run directory."""
+    scored = dataset.read(split)
     scores = evaluation.evaluate(trained.systems, scored, dataset.facts.class_names)
     result = replace(trained.result, systems={**trained.result.systems, **scores})
     write_results(trained.run, result)

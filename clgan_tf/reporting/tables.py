@@ -44,7 +44,8 @@ def circumstances(result: RunResult) -> str:
         f"{data.source_kind}, {data.representation} v{data.representation_version}, {data.unit}s; "
         f"{labels.count:,} labels (--labels={labels.budget:g} {labels.unit}), {labels.validation:,} of them for early "
         f"stopping, {labels.unlabelled:,} sessions without; seed {result.settings.seed}; "
-        f"split {split_text(data.split)} ({sizes}); data fingerprint {data.fingerprint[:16]}."
+        f"split {split_text(data.split)} ({sizes}), scored on {result.settings.score_on}; "
+        f"data fingerprint {data.fingerprint[:16]}."
     )
 
 

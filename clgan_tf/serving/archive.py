@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import keras
 
 from clgan_tf.common.errors import ModelFileError
+from clgan_tf.models.byte_vectors import ByteVectors
+from clgan_tf.models.classifier import ClassProbabilities
 
 MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
 MAX_JSON_BYTES = 8 << 20
@@ -18,16 +21,23 @@ MAX_GROUPS = 10_000
 MAX_UNITS = 4096
 NAMING = ("module", "class_name", "registered_name")
 SIZES = ("units", "filters", "key_dim", "num_heads")
-HEAD = ("clgan_tf.models.classifier", "ClassProbabilities", "clgan_tf>ClassProbabilities")
 LAYERS = {
     *("Add", "Bidirectional", "Concatenate", "Conv1D", "Conv2D", "Cropping1D", "Dense", "Dropout", "Flatten"),
     *("GlobalAveragePooling1D", "GlobalMaxPooling1D", "Identity", "InputLayer", "LSTM", "LeakyReLU", "MaxPooling1D"),
     *("MultiHeadAttention", "RMSNormalization", "Rescaling", "Reshape"),
 }
+
+
+def _own(kind: type) -> tuple[str, str, str]:
+    """A layer of ours; Keras knows it because its module was imported here."""
+    return kind.__module__, kind.__name__, keras.saving.get_registered_name(kind)
+
+
+HEAD = _own(ClassProbabilities)
 # Everything that a classifier's configuration may name, as (module, class, registered name).
 ALLOWED = {
     HEAD,
-    ("clgan_tf.models.byte_vectors", "ByteVectors", "clgan_tf>ByteVectors"),
+    _own(ByteVectors),
     ("keras", "DTypePolicy", None),
     ("keras.src.models.functional", "Functional", "Functional"),
     *(("keras.layers", name, None) for name in LAYERS),

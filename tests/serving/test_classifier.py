@@ -3,6 +3,8 @@ import io
 import json
 import os
 import shutil
+import subprocess
+import sys
 import zipfile
 
 import h5py
@@ -10,9 +12,10 @@ import keras
 import numpy as np
 import pytest
 
-from clgan_tf import capture, serving
+from clgan_tf import capture, models, serving
 from clgan_tf.common.errors import ModelFileError
 from clgan_tf.main import main
+from clgan_tf.models.classifier import build_classifier
 from tests import packets as p
 
 
@@ -31,6 +34,17 @@ def test_it_needs_nothing_but_its_file_and_gives_the_same_probabilities(finished
     scores = json.loads((finished_run / "metrics.json").read_text())["systems"]["clgan"]
     labels = prepared.read("test").labels
     assert np.mean(probabilities.argmax(axis=1) == labels) == pytest.approx(scores["accuracy"])
+
+
+def test_a_script_that_imports_nothing_else_loads_a_classifier_of_the_default_network(prepared, tmp_path):
+    """Keras must know our layers by then, whatever trained it."""
+    network = models.build(models.PLUS, len(prepared.facts.class_names), seed=0, width=16).classifier()
+    build_classifier(network, prepared.facts).save(tmp_path / "classifier.keras")
+    script = "import sys; from clgan_tf import serving; print(len(serving.load(sys.argv[1]).class_names))"
+    done = subprocess.run(
+        [sys.executable, "-c", script, tmp_path / "classifier.keras"], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) == len(prepared.facts.class_names)
 
 
 def test_rows_describe_their_sessions(finished_run, demo_corpus):

@@ -9,6 +9,9 @@ __all__ = ["SemiSupervisedClassifier"]
 def __getattr__(name: str) -> Any:
     """The estimator, imported when it is asked for: the capture room needs neither scikit-learn nor TensorFlow."""
     if name == "SemiSupervisedClassifier":
+        from clgan_tf.common.quiet import import_tensorflow
+
+        import_tensorflow()
         from clgan_tf.estimator import SemiSupervisedClassifier
 
         return SemiSupervisedClassifier

@@ -1,6 +1,10 @@
 """The saved classifier: load it and classify captures."""
 
-from clgan_tf.serving.classifier import Classifier, load
-from clgan_tf.serving.rows import Rotation, write_rows, write_stream
+from clgan_tf.common.quiet import import_tensorflow
+
+import_tensorflow()
+
+from clgan_tf.serving.classifier import Classifier, load  # noqa: E402
+from clgan_tf.serving.rows import Rotation, write_rows, write_stream  # noqa: E402
 
 __all__ = ["Classifier", "Rotation", "load", "write_rows", "write_stream"]

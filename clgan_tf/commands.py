@@ -239,7 +239,7 @@ def run_classify(settings: ClassifySettings) -> bool:
 def _of_captures(settings: ClassifySettings, classifier: serving.Classifier, counts: Counter[str]) -> Iterator[dict]:
     paths = find(settings.captures)
     with progress.captures_bar("Classifying", paths) as show:
-        for row in classifier.classify(paths, settings.strict, show, workers_for(paths)):
+        for row in classifier.classify(paths, settings.strict, show, workers_for(paths), reject=settings.reject):
             counts[row["label"]] += 1
             yield row
 
@@ -248,7 +248,9 @@ def _of_stream(settings: ClassifySettings, classifier: serving.Classifier, count
     live = Live()
     source = capturing(settings.interface) if settings.interface else nullcontext(STANDARD_INPUT)
     with live.stopped_by_signals(), source as path, progress.stream_bar("Classifying", counts.total) as show:
-        for row in classifier.classify(path, settings.strict, show, live=live, idle_timeout=settings.idle_timeout):
+        for row in classifier.classify(
+            path, settings.strict, show, live=live, idle_timeout=settings.idle_timeout, reject=settings.reject
+        ):
             counts[row["label"]] += 1
             yield {**row, "capture": settings.interface or row["capture"]}
 

@@ -265,6 +265,12 @@ class ClassifySettings(Settings):
         least=0,
         most=LONGEST,
     )
+    reject: float = setting(
+        "Share of known sessions that may be called unknown; what is less familiar than it is. 0 = none.",
+        default=0.01,
+        least=0,
+        most=1,
+    )
     rotate: str = setting("Of a stream: begin a new file after so much (100M) or so long (1h).", default="")
     strict: bool = setting("Stop at damage inside a capture; else what came before it is used.", default=False)
 

@@ -110,6 +110,18 @@ def images(unlabelled: Unlabelled) -> tf.data.Dataset:
     return stream.cache() if unlabelled.count <= MAX_CACHED_EXAMPLES else stream
 
 
+def sample(unlabelled: Unlabelled, most: int, seed: int) -> np.ndarray:
+    """A uniform sample of at most so many of the images, uint8 [n, 28, 28, 1], in their order."""
+    count = min(most, unlabelled.count)
+    chosen = np.zeros(unlabelled.count, bool)
+    chosen[np.random.default_rng(seed).permutation(unlabelled.count)[:count]] = True
+    parts, at = [], 0
+    for batch in images(unlabelled).batch(1024).as_numpy_iterator():
+        parts.append(batch[chosen[at : at + len(batch)]])
+        at += len(batch)
+    return np.concatenate(parts)
+
+
 def _without(sessions: np.ndarray) -> Callable[[dict[str, tf.Tensor]], tf.Tensor]:
     """The images of a batch that are of none of these sessions."""
     if not len(sessions):  # TensorFlow has no empty table.

@@ -4,9 +4,11 @@ from dataclasses import asdict
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
 
 from clgan_tf.data.description import DataFacts
+from clgan_tf.models.familiarity import Familiarity
 
 
 @keras.saving.register_keras_serializable("clgan_tf")
@@ -62,8 +64,16 @@ class ClassProbabilities(layers.Layer):
         }
 
 
-def build_classifier(network: keras.Model, data: DataFacts) -> keras.Model:
-    """Bytes [batch, 28, 28, 1] -> probabilities [batch, K], from a network that gives logits, and its data."""
+def build_classifier(network: keras.Model, data: DataFacts, known: np.ndarray) -> keras.Model:
+    """What is shipped, from a network that gives logits, and its data.
+
+    Args:
+      known: uint8 [n, 28, 28, 1], sessions of training, labelled or not: what lies far from them is unknown.
+
+    Returns:
+      Bytes [batch, 28, 28, 1] -> {"probabilities": [batch, K], "familiarity": [batch]}; see Familiarity.
+    """
+    features, logits = _features_and_logits(network)
     head = ClassProbabilities(
         class_names=data.class_names,
         representation=data.representation,
@@ -74,4 +84,18 @@ def build_classifier(network: keras.Model, data: DataFacts) -> keras.Model:
         dtype="float32",
         name="probabilities",
     )
-    return keras.Model(network.input, head(network.output), name="classifier")
+    familiarity = Familiarity(dtype="float32", name="familiarity")
+    outputs = {"probabilities": head(logits), "familiarity": familiarity(features)}
+    familiarity.fit(keras.Model(network.input, features).predict(known, batch_size=1024, verbose=0))
+    return keras.Model(network.input, outputs, name="classifier")
+
+
+def _features_and_logits(network: keras.Model) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """What the last layer makes logits of, and the logits."""
+    # A layer that several networks share has several inputs: the history says which one this network's is.
+    last, node, _ = network.output._keras_history
+    given = last._inbound_nodes[node].input_tensors[0]
+    if isinstance(last, keras.Model):  # CLGAN+'s trunk
+        outputs = last(given)
+        return outputs["features"], outputs["logits"]
+    return given, network.output

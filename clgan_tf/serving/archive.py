@@ -13,6 +13,7 @@ import keras
 from clgan_tf.common.errors import ModelFileError
 from clgan_tf.models.byte_vectors import ByteVectors
 from clgan_tf.models.classifier import ClassProbabilities
+from clgan_tf.models.familiarity import Familiarity
 
 MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
 MAX_JSON_BYTES = 8 << 20
@@ -38,6 +39,7 @@ HEAD = _own(ClassProbabilities)
 ALLOWED = {
     HEAD,
     _own(ByteVectors),
+    _own(Familiarity),
     ("keras", "DTypePolicy", None),
     ("keras.src.models.functional", "Functional", "Functional"),
     *(("keras.layers", name, None) for name in LAYERS),

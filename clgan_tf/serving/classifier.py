@@ -22,6 +22,8 @@ from clgan_tf.models.classifier import ClassProbabilities
 from clgan_tf.serving import archive
 
 TOP = 3
+UNKNOWN = "unknown"
+REJECTED = 0.01  # of known sessions, unless another share is asked for
 ROWS_AT_ONCE = 1024
 PROTOCOLS = {6: "TCP", 17: "UDP"}
 
@@ -64,16 +66,23 @@ class Classifier:
 
     def predict_bytes(self, images: np.ndarray) -> np.ndarray:
         """Probabilities float32 [n, K] of uint8 images [n, 28, 28] or [n, 28, 28, 1]; n may be 0."""
+        return self._outputs(images)["probabilities"]
+
+    def familiarity(self, images: np.ndarray) -> np.ndarray:
+        """Of the same images, float32 [n]: the share of training's sessions that are as unusual; see Familiarity."""
+        return self._outputs(images)["familiarity"]
+
+    def _outputs(self, images: np.ndarray) -> dict[str, np.ndarray]:
         images = images.reshape(-1, 28, 28, 1)
-        parts = [images[at : at + ROWS_AT_ONCE] for at in range(0, len(images), ROWS_AT_ONCE)]
-        return np.concatenate([np.zeros((0, len(self.class_names)), np.float32), *map(self._probabilities, parts)])
+        starts = range(0, max(1, len(images)), ROWS_AT_ONCE)
+        parts = [self._compiled(images[at : at + ROWS_AT_ONCE]) for at in starts]
+        return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
 
     @cached_property
-    def _probabilities(self) -> Callable[[np.ndarray], np.ndarray]:
+    def _compiled(self) -> Callable[[np.ndarray], dict[str, tf.Tensor]]:
         """The model as one compiled function: `keras.Model.predict` takes twenty times as long for a single row."""
         shape = tf.TensorSpec([None, 28, 28, 1], tf.uint8)
-        compiled = tf.function(lambda images: self.model(images, training=False), input_signature=[shape])
-        return lambda images: compiled(images).numpy()
+        return tf.function(lambda images: self.model(images, training=False), input_signature=[shape])
 
     def classify(
         self,
@@ -83,6 +92,7 @@ class Classifier:
         workers: int = 1,
         live: capture.Live | None = None,
         idle_timeout: float = 0.0,
+        reject: float = REJECTED,
     ) -> Iterator[dict[str, Any]]:
         """Yields one row a session, capture by capture; memory is bounded, as that of clgan_tf.capture.stream.
 
@@ -93,6 +103,8 @@ class Classifier:
           live: a row comes as soon as its label cannot change any more, or the session is idle.
           idle_timeout: seconds without a packet that end a live session; 0: as the classifier has it, else
             live.IDLE_SECONDS.
+          reject: a session is called UNKNOWN if it is less familiar than this share of training's sessions, which is
+            then also how many of those that are known are rejected.
 
         Raises:
           CaptureError: see clgan_tf.capture.stream.
@@ -115,16 +127,20 @@ class Classifier:
         )
         for sessions in parts if live else _gathered(parts):
             self.ended += sessions.ended
-            probabilities = self.predict_bytes(sessions.images)
+            outputs = self._outputs(sessions.images)
             for row in range(len(sessions)):
-                yield self._row(sessions, row, probabilities[row], sessions.paths[int(sessions.capture[row])])
+                yield self._row(
+                    sessions, row, outputs["probabilities"][row], float(outputs["familiarity"][row]), reject
+                )
 
-    def _row(self, sessions: capture.Sessions, row: int, probabilities: np.ndarray, path: str) -> dict[str, Any]:
+    def _row(
+        self, sessions: capture.Sessions, row: int, probabilities: np.ndarray, familiarity: float, reject: float
+    ) -> dict[str, Any]:
         source, source_port, destination, destination_port = sessions.endpoints(row)
         best = np.argsort(-probabilities, kind="stable")[:TOP]
         ranked = [{"label": self.class_names[label], "probability": _rounded(probabilities[label])} for label in best]
         return {
-            "capture": readable_name(path),
+            "capture": readable_name(sessions.paths[int(sessions.capture[row])]),
             "protocol": PROTOCOLS[int(sessions.key[row]["protocol"])],
             "source": source,
             "source_port": source_port,
@@ -134,7 +150,9 @@ class Classifier:
             "last_time": _timestamp(sessions.last_time[row]),
             "packets": int(sessions.packets[row]),
             "bytes": int(sessions.num_bytes[row]),
-            **ranked[0],
+            "label": UNKNOWN if familiarity < reject else ranked[0]["label"],
+            "probability": ranked[0]["probability"],
+            "familiarity": _rounded(familiarity),
             "top": ranked,
         }
 
@@ -161,8 +179,10 @@ def load(path: str | Path) -> Classifier:
     archive.check(path)
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
-        head = model.layers[-1]
-        fits = model.input_shape == (None, 28, 28, 1) and model.output_shape == (None, len(head.class_names))
+        head = model.get_layer("probabilities")
+        shapes = {"probabilities": (None, len(head.class_names)), "familiarity": (None,)}
+        given = {name: output.shape for name, output in model.output.items()}
+        fits = model.input_shape == (None, 28, 28, 1) and given == shapes
         representation = REPRESENTATIONS[head.representation]
         typed_json.convert(head.rules, capture.SessionRules)
     except Exception as error:  # Keras raises whatever a damaged archive makes it meet.
@@ -183,5 +203,5 @@ def _timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(float(seconds), UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _rounded(probability: np.floating) -> float:
-    return round(float(probability), 6)
+def _rounded(share: float | np.floating) -> float:
+    return round(float(share), 6)

@@ -15,7 +15,7 @@ from clgan_tf.common.output import reader_is_gone
 
 COLUMNS = (
     *("capture", "protocol", "source", "source_port", "destination", "destination_port", "first_time", "last_time"),
-    *("packets", "bytes", "label", "probability", "top"),
+    *("packets", "bytes", "label", "probability", "familiarity", "top"),
 )
 UNITS = {"k": 1e3, "M": 1e6, "G": 1e9, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 SIZES = "kMG"

@@ -22,6 +22,8 @@ from clgan_tf.runs.result import RunResult
 from clgan_tf.settings import PrepareSettings, PretrainSettings, TrainSettings
 from clgan_tf.training import byte_phases, callbacks, phases
 
+MOST_KNOWN = 5_000  # sessions that say what is usual: enough for the one that is stranger than 99 in 100
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -51,7 +53,7 @@ def train(settings: TrainSettings, dataset: Dataset, source: PrepareSettings | N
     systems: dict[str, Predict] = {}
     if settings.model in models.NETWORKS:
         network = _network(settings, dataset, few, run)
-        _save_classifier(run, network, dataset)
+        _save_classifier(run, network, dataset, few, settings.seed)
         systems[settings.model] = _predictor(network)
     else:
         systems[settings.model] = _on_bytes(settings.model, settings.seed, few)
@@ -119,7 +121,8 @@ def _predictor(network: keras.Model) -> Predict:
     return lambda images: np.argmax(network.predict(images, batch_size=1024, verbose=0), axis=1)
 
 
-def _save_classifier(run: RunDirectory, network: keras.Model, dataset: Dataset) -> None:
-    classifier = build_classifier(network, dataset.facts)
+def _save_classifier(run: RunDirectory, network: keras.Model, dataset: Dataset, few: FewLabels, seed: int) -> None:
+    known = pipeline.sample(few.every_session, MOST_KNOWN, seed)
+    classifier = build_classifier(network, dataset.facts, known)
     with written_aside(run.classifier) as aside:
         classifier.save(aside)

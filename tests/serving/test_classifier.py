@@ -39,7 +39,7 @@ def test_it_needs_nothing_but_its_file_and_gives_the_same_probabilities(finished
 def test_a_script_that_imports_nothing_else_loads_a_classifier_of_the_default_network(prepared, tmp_path):
     """Keras must know our layers by then, whatever trained it."""
     network = models.build(models.PLUS, len(prepared.facts.class_names), seed=0, width=16).classifier()
-    build_classifier(network, prepared.facts).save(tmp_path / "classifier.keras")
+    build_classifier(network, prepared.facts, prepared.read("train").images).save(tmp_path / "classifier.keras")
     script = "import sys; from clgan_tf import serving; print(len(serving.load(sys.argv[1]).class_names))"
     done = subprocess.run(
         [sys.executable, "-c", script, tmp_path / "classifier.keras"], capture_output=True, text=True, check=True
@@ -50,7 +50,7 @@ def test_a_script_that_imports_nothing_else_loads_a_classifier_of_the_default_ne
 def test_rows_describe_their_sessions(finished_run, demo_corpus):
     path = demo_corpus / "unseen.pcap"
     classifier = serving.load(finished_run / "classifier.keras")
-    rows = list(classifier.classify([path, path]))
+    rows = list(classifier.classify([path, path], reject=0))
     sessions = capture.load(path)
     assert len(rows) == 2 * len(sessions) == 2 * 48
     first = rows[0]
@@ -68,6 +68,26 @@ def test_rows_describe_their_sessions(finished_run, demo_corpus):
     assert len(first["top"]) == 3
     expected = classifier.predict_bytes(sessions.images)
     assert [row["label"] for row in rows[:48]] == [classifier.class_names[best] for best in expected.argmax(axis=1)]
+
+
+def test_what_is_less_familiar_than_asked_for_is_unknown_and_nothing_else_changes(finished_run, demo_corpus):
+    path = demo_corpus / "unseen.pcap"
+    classifier = serving.load(finished_run / "classifier.keras")
+    plain = list(classifier.classify(path, reject=0))
+    familiarity = classifier.familiarity(capture.load(path).images)
+    assert [row["familiarity"] for row in plain] == pytest.approx(familiarity.tolist(), abs=1e-6)
+    for reject in (0.01, 0.3, 1.0):
+        rows = list(classifier.classify(path, reject=reject))
+        expected = [{**row, "label": "unknown" if row["familiarity"] < reject else row["label"]} for row in plain]
+        assert rows == expected
+        assert any(row["label"] == "unknown" for row in rows) == (familiarity.min() < reject)
+
+
+def test_bytes_of_another_kind_are_unknown_and_those_of_training_are_not(finished_run, prepared):
+    classifier = serving.load(finished_run / "classifier.keras")
+    assert np.mean(classifier.familiarity(prepared.read("test").images) < 0.05) < 0.15
+    strange = np.full((50, 28, 28), 255, np.uint8)
+    assert (classifier.familiarity(strange) < 0.01).all()
 
 
 def classify(finished_run, captures, output, *more: str) -> int:
@@ -94,9 +114,9 @@ def test_many_captures_of_few_sessions_reach_the_network_together(finished_run, 
     classifier = serving.load(finished_run / "classifier.keras")
     one_by_one = [row for path in paths for row in classifier.classify(path)]
     sizes = []
-    whole = serving.Classifier.predict_bytes
+    whole = serving.Classifier._outputs
     monkeypatch.setattr(
-        serving.Classifier, "predict_bytes", lambda self, images: sizes.append(len(images)) or whole(self, images)
+        serving.Classifier, "_outputs", lambda self, images: sizes.append(len(images)) or whole(self, images)
     )
     rows = list(classifier.classify(paths))
     assert sizes == [30]

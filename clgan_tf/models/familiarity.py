@@ -1,0 +1,59 @@
+"""How far a session lies from all those that a network was trained on: what tells the unknown from the known.
+
+Lee et al., "A Simple Unified Framework for Detecting Out-of-Distribution Samples and Adversarial Attacks" (NeurIPS
+2018), with one Gaussian for all sessions instead of one a class: it needs no label.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+SHRINKAGE = 0.1  # of the covariance towards a sphere: there may be fewer sessions than features
+HELD_OUT = 5  # every fifth session only says what distances are usual
+LEVELS = 1001  # quantiles of these distances, so that any rate of rejection can be asked for
+
+
+@keras.saving.register_keras_serializable("clgan_tf")
+class Familiarity(layers.Layer):
+    """Features [batch, d] -> the share of known sessions that lie at least as far from their centre, [batch] float32.
+
+    The distance is Mahalanobis's. 0.05: of a hundred sessions like those of training, five are as unusual or more.
+    """
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """The known sessions' mean, what makes their features uncorrelated, and quantiles of their distances."""
+        size = input_shape[-1]
+        for name, shape in (("centre", (size,)), ("whitening", (size, size)), ("quantiles", (LEVELS,))):
+            weight = self.add_weight(shape=shape, initializer="zeros", trainable=False, name=name, dtype="float32")
+            setattr(self, name, weight)
+
+    def fit(self, features: np.ndarray) -> None:
+        """Sets the weights by the features [n, d] of known sessions, in no order that matters; n at least 2."""
+        held_out = np.arange(len(features)) % HELD_OUT == HELD_OUT - 1
+        if not held_out.any():
+            held_out[-1] = True
+        fitted, others = features[~held_out].astype(np.float64), features[held_out].astype(np.float64)
+        centre = fitted.mean(axis=0)
+        deviations = fitted - centre
+        covariance = deviations.T @ deviations / len(fitted)
+        spread = max(float(np.trace(covariance)) / len(covariance), 1e-12)
+        covariance += SHRINKAGE * spread * np.eye(len(covariance))
+        whitening = np.linalg.cholesky(np.linalg.inv(covariance))
+        distances = np.square((others - centre) @ whitening).sum(axis=1)
+        quantiles = np.quantile(distances, np.linspace(0.0, 1.0, LEVELS))
+        self.centre.assign(centre.astype(np.float32))
+        self.whitening.assign(whitening.astype(np.float32))
+        self.quantiles.assign(quantiles.astype(np.float32))
+
+    def call(self, features: Any) -> Any:
+        """The share of quantiles that are not below the distance."""
+        features = ops.cast(features, "float32")
+        distances = ops.sum(ops.square(ops.matmul(features - self.centre, self.whitening)), axis=1)
+        below = ops.searchsorted(self.quantiles, distances, side="left")
+        return 1.0 - ops.cast(below, "float32") / LEVELS
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """One number a row."""
+        return input_shape[:1]

@@ -1,0 +1,63 @@
+"""The share of known sessions that are as unusual, worked out by hand and measured on samples."""
+
+import keras
+import numpy as np
+import pytest
+
+from clgan_tf import models
+from clgan_tf.models.classifier import _features_and_logits
+from clgan_tf.models.familiarity import LEVELS, Familiarity
+
+
+def fitted(features: np.ndarray) -> Familiarity:
+    layer = Familiarity()
+    layer.build(features.shape)
+    layer.fit(features)
+    return layer
+
+
+def test_it_is_the_share_of_known_sessions_that_lie_as_far():
+    """Rejecting what is less familiar than 5 % rejects 5 % of other sessions of the same kind, however they are cast."""
+    rng = np.random.default_rng(0)
+    mixing = rng.normal(size=(8, 8))
+    known, others = (rng.normal(size=(20_000, 8)) @ mixing + 100 for _ in range(2))
+    familiarity = fitted(known.astype(np.float32))(others.astype(np.float32)).numpy()
+    assert familiarity.shape == (20_000,)
+    for rate in (0.01, 0.05, 0.5):
+        assert np.mean(familiarity < rate) == pytest.approx(rate, rel=0.12)
+
+
+def test_distance_counts_in_units_of_each_directions_spread():
+    rng = np.random.default_rng(0)
+    layer = fitted((rng.normal(size=(5_000, 2)) * [1.0, 100.0]).astype(np.float32))
+    near, far = layer(np.array([[0.0, 150.0], [150.0, 0.0]], np.float32)).numpy()
+    assert far == pytest.approx(1 / LEVELS, abs=1e-3)
+    assert near > 0.1
+
+
+@pytest.mark.parametrize("count", [2, 3, 10])
+def test_fewer_sessions_than_features(count):
+    rng = np.random.default_rng(0)
+    layer = fitted(rng.normal(size=(count, 64)).astype(np.float32))
+    assert np.isfinite(layer(rng.normal(size=(5, 64)).astype(np.float32)).numpy()).all()
+
+
+def test_sessions_that_are_all_alike():
+    layer = fitted(np.ones((10, 4), np.float32))
+    alike, other = layer(np.array([[1, 1, 1, 1], [1, 1, 1, 2]], np.float32)).numpy()
+    assert alike == 1.0
+    assert other < 0.01
+
+
+@pytest.mark.parametrize("name", models.NETWORKS)
+def test_every_network_has_features_that_belong_to_its_own_logits(name):
+    options = {"width": 16} if name == models.PLUS else {}
+    model = models.build(name, 5, seed=0, **options)
+    network = model.classifier() if hasattr(model, "classifier") else model
+    features, logits = _features_and_logits(network)
+    both = keras.Model(network.input, {"features": features, "logits": logits})
+    images = np.random.default_rng(0).integers(0, 256, (3, 28, 28, 1), np.uint8)
+    found = both(images, training=False)
+    np.testing.assert_allclose(found["logits"], network(images, training=False), atol=1e-5)
+    assert found["features"].shape[0] == 3
+    assert len(found["features"].shape) == 2

@@ -116,6 +116,8 @@ def rows(sessions: capture.Sessions) -> list[tuple[float, float, int, bytes]]:
 @settings(max_examples=150, deadline=None)
 @given(packets=packet_lists, rules=all_rules, chunk=st.integers(40, 900), interval=st.integers(1, 50))
 def test_sessions_are_those_of_the_model_whatever_the_chunks(tmp_path_factory, packets, rules, chunk, interval):
+    if rules.idle_timeout:  # What is idle leaves: a packet that comes late in the file may find its session gone.
+        packets = [packet._replace(second=abs(packet.second)) for packet in packets]
     path = p.write(tmp_path_factory.mktemp("rules") / "a.pcap", pcap_of(packets))
     expected = sessions_of(packets, rules)
     found = capture.load(path, "l7", rules=rules) if any(packet.payload for packet in packets) else None

@@ -1,0 +1,188 @@
+"""Is the unknown told as unknown? Classes held out of training, and traffic that a classifier has never met.
+
+    python experiments/unknown.py --classifier=runs/demo/run/classifier.keras --dataset=runs/demo/dataset
+    python experiments/unknown.py --held_out=runs/sweeps/lead/data/ustc_l7 [--draws=5] [--elsewhere]
+
+The first command labels DNS, TFTP, CoAP and scans among $CLGAN_DATA/captures with a classifier of other traffic. The
+second holds a quarter of the classes out, five draws, and trains CLGAN+ with 10 labels for each of the others: without
+any session of the classes held out or, with --elsewhere, with them among the unlabelled ones, as in one's own network.
+Both print AUROC, known sessions rejected (of the test split), unknown ones rejected, and FPR at 95 % TPR (unknown
+sessions that pass where 95 % of the known do). Rows are kept in experiments/results/unknown.jsonl, unknown.md is made
+of them.
+"""
+
+import argparse
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from clgan_tf import capture
+from clgan_tf.common.quiet import import_tensorflow
+from clgan_tf.reporting import markdown
+
+STRANGE = {
+    "DNS": ("dns_fragmented.pcap", "dns_invert_query.pcapng", "bad-dns-traffic.pcap"),
+    "TFTP": ("tftp.pcap",),
+    "CoAP, MQTT": ("coap_mqtt.pcap",),
+    "scans": ("synscan.pcap", "tcp_scan.pcapng"),
+}
+RATES = (0.01, 0.05)
+HELD_OUT = 0.25  # of the classes
+LABELS = 10  # for each other class
+RESULTS = Path("experiments/results/unknown.jsonl")
+SCORES = {"familiarity": "familiarity", "greatest probability": "probability"}
+
+
+def measures(known: np.ndarray, unknown: np.ndarray) -> dict[str, float]:
+    """Of a score that is high for known sessions: [n] and [m]."""
+    from sklearn.metrics import roc_auc_score
+
+    truth = np.concatenate([np.ones(len(known)), np.zeros(len(unknown))])
+    return {
+        "auroc": float(roc_auc_score(truth, np.concatenate([known, unknown]))),
+        "fpr95": float(np.mean(unknown >= np.quantile(known, 0.05))),
+    }
+
+
+def row(what: dict, known: dict[str, np.ndarray], unknown: dict[str, np.ndarray]) -> dict:
+    """One line of results, from what the classifier says of known and of unknown sessions."""
+    found = {name: measures(known[name], unknown[name]) for name in ("familiarity", "probability")}
+    rejected = {str(rate): [float(np.mean(side["familiarity"] < rate)) for side in (known, unknown)] for rate in RATES}
+    return {
+        **what,
+        "known": len(known["familiarity"]),
+        "unknown": len(unknown["familiarity"]),
+        **found,
+        "rejected": rejected,
+    }
+
+
+def judged(classifier: object, images: np.ndarray) -> dict[str, np.ndarray]:
+    """Familiarity and greatest probability of each session."""
+    images = images.reshape(-1, 28, 28)
+    return {
+        "familiarity": classifier.familiarity(images),
+        "probability": classifier.predict_bytes(images).max(axis=1),
+    }
+
+
+def of_captures(path: Path, dataset: Path) -> list[dict]:
+    """A saved classifier on traffic of other kinds."""
+    from clgan_tf import serving
+    from clgan_tf.data.registered import open_any
+
+    classifier, data = serving.load(path), open_any(dataset)
+    known = judged(classifier, data.read("test").images)
+    folder = Path(os.environ["CLGAN_DATA"]) / "captures/ndpi"
+    rows = []
+    for kind, names in STRANGE.items():
+        found = capture.load([folder / name for name in names], classifier.head.representation)
+        what = {"experiment": "captures", "what": kind, "data": data.facts.fingerprint[:16]}
+        rows.append(row(what, known, judged(classifier, found.images)))
+    return rows
+
+
+def held_out(path: Path, draw: int, elsewhere: bool) -> dict:
+    """One draw of classes that are unknown."""
+    from clgan_tf.data.examples import Examples
+    from clgan_tf.data.few_labels import in_memory, ranks_within_class
+    from clgan_tf.data.registered import open_any
+    from clgan_tf.models.classifier import build_classifier
+    from clgan_tf.serving import Classifier
+    from clgan_tf.settings import FillingSettings, TuningSettings
+    from clgan_tf.training import byte_phases
+
+    data = open_any(path)
+    names = data.facts.class_names
+    unknown = np.sort(np.random.default_rng(draw).permutation(len(names))[: round(HELD_OUT * len(names))])
+    known = [label for label in range(len(names)) if label not in unknown]
+    train, test = data.read("train"), data.read("test")
+    is_known = np.isin(train.labels, known)
+    sessions = train if elsewhere else train[is_known]
+    shown = train[is_known & (ranks_within_class(train.sessions, train.labels, draw) < LABELS)]
+    new = {label: place for place, label in enumerate(known)}
+    labelled = Examples.of_images(shown.images, np.array([new[label] for label in shown.labels.tolist()]))
+    first, second = byte_phases.usual_schedules()
+    model = byte_phases.build(FillingSettings(), draw, len(known))
+    model.compile(first.optimizer(), first.optimizer())
+    byte_phases.learn_bytes(model, in_memory(sessions.images), first, draw)
+    byte_phases.learn_classes(model, labelled, in_memory(sessions.images), second, TuningSettings(), draw)
+    facts = replace(data.facts, class_names=[names[label] for label in known])
+    built = build_classifier(model.classifier(), facts, sessions.images)
+    classifier = Classifier(built, built.get_layer("probabilities"))
+    is_known = np.isin(test.labels, known)
+    what = {
+        "experiment": "elsewhere" if elsewhere else "held out",
+        "what": ", ".join(names[label] for label in unknown),
+        "data": f"{data.facts.source_kind}, {data.facts.representation}",
+        "draw": draw,
+        "path": str(path),
+    }
+    return row(what, judged(classifier, test.images[is_known]), judged(classifier, test.images[~is_known]))
+
+
+def report(rows: list[dict]) -> str:
+    """The page."""
+    titles = {
+        "captures": "Traffic of other kinds, before the demo's classifier",
+        "held out": "Classes of which no session was in training",
+        "elsewhere": "Classes whose sessions were there in training, without a label",
+    }
+    parts = [
+        "# Is the unknown told as unknown?",
+        "From `experiments/unknown.py`, which says how. In per cent but AUROC.",
+    ]
+    columns = ["data", "unknown", "sessions", "known rejected", "unknown rejected", "AUROC", "FPR at 95 % TPR"]
+    columns += ["AUROC of the greatest probability"]
+    for experiment, title in titles.items():
+        lines = []
+        for one in (one for one in rows if one["experiment"] == experiment):
+            for_rates = [
+                " / ".join(f"{100 * one['rejected'][str(rate)][side]:.1f}" for rate in RATES) for side in (0, 1)
+            ]
+            lines.append(
+                [
+                    *(one["data"], one["what"], f"{one['unknown']:,}", *for_rates),
+                    *(f"{one['familiarity']['auroc']:.3f}", f"{100 * one['familiarity']['fpr95']:.1f}"),
+                    f"{one['probability']['auroc']:.3f}",
+                ]
+            )
+        if lines:
+            parts += [f"## {title}", "Rejected at `--reject=0.01` / `0.05`.", markdown.table(columns, lines)]
+    return "\n\n".join(parts) + "\n"
+
+
+def main() -> None:
+    """Adds rows that are missing, and writes the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--classifier", type=Path)
+    parser.add_argument("--dataset", type=Path)
+    parser.add_argument("--held_out", type=Path)
+    parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--elsewhere", action="store_true")
+    options = parser.parse_args()
+    import_tensorflow()
+    rows = [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
+    if options.classifier:
+        rows = [one for one in rows if one["experiment"] != "captures"] + of_captures(
+            options.classifier, options.dataset
+        )
+    if options.held_out:
+        experiment = "elsewhere" if options.elsewhere else "held out"
+        done = {(one["experiment"], one.get("path"), one.get("draw")) for one in rows}
+        for draw in range(options.draws):
+            if (experiment, str(options.held_out), draw) in done:
+                continue
+            rows.append(held_out(options.held_out, draw, options.elsewhere))
+            RESULTS.write_text("".join(json.dumps(one) + "\n" for one in rows))
+    RESULTS.write_text("".join(json.dumps(one) + "\n" for one in rows))
+    text = report(rows)
+    RESULTS.with_suffix(".md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -185,12 +185,21 @@ def weights(run_dir) -> list[np.ndarray]:
     return keras.saving.load_model(run_dir / "classifier.keras", safe_mode=True).get_weights()
 
 
+LONG = ("--pretraining_epochs=3", "--finetuning_epochs=12")
+
+
+@pytest.fixture(scope="module")
+def whole(prepared, tmp_path_factory):
+    """A run that nothing interrupted."""
+    run_dir = tmp_path_factory.mktemp("runs") / "whole"
+    assert main(train_flags(prepared, run_dir, *LONG)) == 0
+    return run_dir
+
+
 @pytest.mark.parametrize("moment", ["in phase 1", "in phase 2"])
-def test_ctrl_c_then_resume_gives_the_weights_of_an_uninterrupted_run(prepared, tmp_path, moment):
-    long = ("--pretraining_epochs=3", "--finetuning_epochs=12")
-    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    assert main(train_flags(prepared, whole, *long)) == 0
-    flags = train_flags(prepared, stopped, *long)
+def test_ctrl_c_then_resume_gives_the_weights_of_an_uninterrupted_run(whole, prepared, tmp_path, moment):
+    stopped = tmp_path / "stopped"
+    flags = train_flags(prepared, stopped, *LONG)
     process = subprocess.Popen(
         [sys.executable, "-m", "clgan_tf.main", *flags],
         stderr=subprocess.PIPE,

@@ -61,7 +61,7 @@ class _Blocks:
 
     def following(self, buffer: bytearray, at: np.ndarray, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """See walk.Records; a section header ends the walk, for byte order and interfaces change there."""
-        kind, length = (gather(buffer, at + place, self.order + "u4").astype(np.int64) for place in (0, 4))
+        kind, length = gather(buffer, at, "V8").view(self.order + "u4").reshape(-1, 2).astype(np.int64).T
         following = at + length
         is_sound = (kind != SECTION_HEADER) & (length >= LEAST_BLOCK) & (length % 4 == 0) & (following <= stop)
         again = gather(buffer, np.where(is_sound, following - 4, at), self.order + "u4")

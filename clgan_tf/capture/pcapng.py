@@ -60,12 +60,14 @@ class _Blocks:
         self.word = struct.Struct(order + "I")
 
     def following(self, buffer: bytearray, at: np.ndarray, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """See walk.Records; a section header ends the walk, for byte order and interfaces change there."""
+        """See walk.Records; a section header ends the walk, for byte order and interfaces change there.
+
+        The length behind a block's body is left to the caller: all of them are compared at once.
+        """
         kind, length = gather(buffer, at, "V8").view(self.order + "u4").reshape(-1, 2).astype(np.int64).T
         following = at + length
-        is_sound = (kind != SECTION_HEADER) & (length >= LEAST_BLOCK) & (length % 4 == 0) & (following <= stop)
-        again = gather(buffer, np.where(is_sound, following - 4, at), self.order + "u4")
-        return following, is_sound & (length <= MAX_BLOCK_BYTES) & (again == length)
+        is_sound = (kind != SECTION_HEADER) & (length >= LEAST_BLOCK) & (length <= MAX_BLOCK_BYTES) & (length % 4 == 0)
+        return following, is_sound & (following <= stop)
 
     def mark(self, buffer: bytearray, begin: int) -> tuple[bytes, int]:
         """See walk.Records."""
@@ -154,6 +156,7 @@ class _Section:
         index, captured = words[:, 0].astype(np.int64), words[:, 3].astype(np.int64)
         is_sound = (index < len(self.interfaces)) & (captured <= np.minimum(length - FRAME_AT - 4, MAX_PACKET_BYTES))
         is_other = np.where(is_packet, ~is_sound, np.isin(kind, (INTERFACE_DESCRIPTION, PACKET, SIMPLE_PACKET)))
+        is_other |= gather(buffer, starts + length - 4, self.order + "u4") != length
         if is_other.any():
             end = int(starts[np.argmax(is_other)])
         chosen = np.flatnonzero(is_packet & (starts < end))

@@ -19,6 +19,9 @@ ETHERTYPE_IPV4, ETHERTYPE_ARP, ETHERTYPE_IPV6 = 0x0800, 0x0806, 0x86DD
 ETHERTYPES_VLAN = (0x8100, 0x88A8, 0x9100)
 ETHERTYPES_MPLS = (0x8847, 0x8848)
 ETHERTYPE_PPPOE_SESSION = 0x8864
+FOLLOWED = (  # EtherTypes that say or lead to what lies inside
+    *(ETHERTYPE_IPV4, ETHERTYPE_ARP, ETHERTYPE_IPV6, *ETHERTYPES_VLAN, *ETHERTYPES_MPLS, ETHERTYPE_PPPOE_SESSION),
+)
 LONGEST_802_3_FRAME = 1500  # up to here the field is a length and an LLC header follows
 
 SNAP = b"\xaa\xaa\x03\x00\x00\x00"  # LLC and SNAP headers in front of an EtherType (RFC 1042)

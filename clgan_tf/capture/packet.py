@@ -20,6 +20,7 @@ TCP, UDP = 6, 17
 # IPv6 extension headers (RFC 8200 section 4; AH RFC 4302; mobility RFC 6275; HIP RFC 7401; shim6 RFC 5533)
 IPV6_EXTENSIONS = (0, 43, 60, 135, 139, 140)
 IPV6_FRAGMENT, IPV6_AUTHENTICATION = 44, 51
+IPV6_HEADERS = (*IPV6_EXTENSIONS, IPV6_FRAGMENT, IPV6_AUTHENTICATION)
 
 TCP_FLAGS = 13  # their place in a header
 UNKNOWN_END = 1 << 62  # of a packet that does not say how long it is

@@ -1,8 +1,8 @@
 """Packet headers of a whole block at once, in NumPy; whatever is uncommon goes to the exact decoder, packet by packet.
 
 The fast path takes Ethernet and Linux cooked captures (up to two VLAN tags), raw IP and loopback; IPv4 that
-is no fragment, IPv6 without extension headers, TCP and UDP, and only where every length fits. A test holds
-it against `packet.decode`.
+is no fragment, IPv6 without extension headers, TCP and UDP, and only where every length fits; and it counts ARP and
+other protocols. A test holds it against `packet.decode`.
 """
 
 from collections import Counter
@@ -14,6 +14,7 @@ import numpy as np
 from clgan_tf.capture import link_layer, packet, tunnels, wireless
 from clgan_tf.capture.block import FRAME_FRONT, MARGIN, Block, gather
 from clgan_tf.capture.fragments import Reassembler
+from clgan_tf.capture.reasons import ARP, NOT_IP, NOT_TCP_OR_UDP, TUNNEL
 
 # Link type -> where its EtherType lies (-1: there is none) and where the network layer begins.
 PLACES = {
@@ -79,9 +80,12 @@ class Decoder:
         one, and where 802.11 put several packets into one frame, which are taken out of it.
         """
         block = _without_aggregates(block)
-        fast = _fast(block, self.inner)
+        fast, unused = _fast(block, self.inner)
         is_slow = np.ones(len(block), bool)
         is_slow[fast.rows] = False
+        for reason, rows in unused.items():
+            is_slow[rows] = False
+            self._drops[reason] += len(rows)
         found: list[_Found] = []
         behind = bytearray()
         for row in np.flatnonzero(is_slow).tolist():
@@ -181,7 +185,8 @@ def _merge(one: Segments, other: Segments) -> Segments:
     )
 
 
-def _fast(block: Block, inner: bool) -> Segments:
+def _fast(block: Block, inner: bool) -> tuple[Segments, dict[str, np.ndarray]]:
+    """The segments that are plain to see, and the rows of packets that surely are none, by reason."""
     buffer, data = block.buffer, np.frombuffer(block.buffer, np.uint8)
 
     def u16(at: np.ndarray) -> np.ndarray:
@@ -205,6 +210,9 @@ def _fast(block: Block, inner: bool) -> Segments:
             break
         ethertype[tagged] = u16(network[tagged] + 2)
         network[tagged] += 4
+    is_named = typed & (network <= stop) & ~np.isin(ethertype, link_layer.ETHERTYPES_VLAN)
+    is_arp = is_named & (ethertype == link_layer.ETHERTYPE_ARP)
+    is_other = is_named & (ethertype > link_layer.LONGEST_802_3_FRAME) & ~np.isin(ethertype, link_layer.FOLLOWED)
     network = np.minimum(network, len(data) - 64)
     first = data[network].astype(np.int64)
     version = first >> 4
@@ -221,6 +229,12 @@ def _fast(block: Block, inner: bool) -> Segments:
     good |= is6
     protocol = np.where(is4, data[network + 9], data[network + 6]).astype(np.int64)
     tcp = protocol == packet.TCP
+    is_extension = is6 & np.isin(protocol, packet.IPV6_HEADERS)
+    is_not_ours = good & ~tcp & (protocol != packet.UDP) & ~is_extension
+    is_tunnel = is_not_ours & np.isin(protocol, tunnels.PROTOCOLS)
+    unused = {ARP: is_arp, NOT_IP: is_other & ~is_arp, NOT_TCP_OR_UDP: is_not_ours & ~is_tunnel}
+    if not inner:
+        unused[TUNNEL] = is_tunnel
     good &= tcp | (protocol == packet.UDP)
     transport = np.minimum(network + header, len(data) - 32)
     transport_header = np.where(tcp, (data[transport + 12] >> 4).astype(np.int64) * 4, 8)
@@ -252,7 +266,7 @@ def _fast(block: Block, inner: bool) -> Segments:
         protocol[kept].astype(np.uint64),
         np.where(is6, 6, 4).astype(np.uint64),
         np.ones(len(kept), np.int64),
-    )
+    ), {reason: rows[chosen] for reason, chosen in unused.items()}
 
 
 def _end_points(buffer: bytearray, network: np.ndarray, is6: np.ndarray, ports: np.ndarray, side: int) -> np.ndarray:

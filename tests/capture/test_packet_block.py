@@ -22,6 +22,16 @@ PACKETS = [
     p.ipv4(p.udp(b"\x30\xff" + bytes(6) + p.ipv4(p.tcp(b"inside")), 2152, 2152)),
     *p.ipv4_fragments(bytes(p.udp(b"two pieces of one datagram")), 16),
 ]
+
+
+def other_protocol(number: int, version: int = 4) -> bytes:
+    packet = bytearray(p.ipv4(p.udp(bytes(8))) if version == 4 else p.ipv6(p.udp(bytes(8))))
+    packet[9 if version == 4 else 6] = number
+    return bytes(packet)
+
+
+PACKETS += [other_protocol(number) for number in (1, 4, 41, 47, 50)]
+PACKETS += [other_protocol(number, 6) for number in (58, 0, 44, 51, 47, 59)]
 FRAMES = [
     wrap
     for packet in PACKETS
@@ -33,6 +43,14 @@ FRAMES = [
         p.ethernet(packet, tags=b"\x88\xa8\x00\x01\x81\x00\x00\x05\x81\x00\x00\x06"),
         p.ethernet(packet) + b"trailer",
     )
+]
+FRAMES += [
+    p.ethernet(bytes(40), ethertype) for ethertype in (0x0806, 0x88CC, 0x0026, 0x05DC, 0x05DD, 0x8100, 0x8847, 0x8864)
+]
+FRAMES += [
+    p.ethernet(bytes(40), 0x0806, tags=b"\x81\x00\x00\x05"),
+    p.ethernet(b"", 0x0806),
+    p.ethernet(bytes(9), 0x88CC),
 ]
 
 

@@ -1,8 +1,9 @@
 """Packets a second from a capture file to session images, beside a plain dpkt loop, nfstream and tshark.
 
-    python experiments/benchmarks/capture.py [--sessions=290000] [--rounds=3]
+    python experiments/benchmarks/capture.py [--sessions=290000] [--rounds=3] [--rough=$CLGAN_DATA/captures/ndpi]
 
-Makes a mixed capture (about 5.3 packets a session), then runs every reader in a process of its own, in turn,
+Makes a mixed capture (about 5.3 packets a session) or, with --rough, one of all Ethernet frames of a folder,
+ARP and all, again and again with other addresses. Then runs every reader in a process of its own, in turn,
 several rounds; prints the median of packets/s and MB/s, the peak memory, and the ratio to ours, pair by pair.
 nfstream (pip install nfstream) and tshark are left out, with a word, where they are not installed.
 """
@@ -20,6 +21,8 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+import numpy as np
 
 PACKETS = (2, 2, 3, 5, 8, 12)
 PAYLOADS = (0, 0, 60, 200, 500, 1200)
@@ -46,6 +49,30 @@ def make_capture(path: Path, sessions: int, seed: int = 0) -> int:
                 if not live[chosen]:
                     live[chosen] = live[-1]
                     live.pop()
+    return count
+
+
+def make_rough_capture(path: Path, folder: Path, packets: int) -> int:
+    """Writes every Ethernet frame of a folder's captures, IPv4's source addresses changed from round to round."""
+    from clgan_tf.capture.reader import Reader
+    from clgan_tf.capture.sources import find
+
+    frames = [
+        bytearray(block.frame(row))
+        for name in find([folder])
+        for block in Reader(name)
+        for row in np.flatnonzero(block.link_type == 1).tolist()
+    ]
+    count = 0
+    with open(path, "wb") as file:
+        file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        while count < packets:
+            for frame in frames[: packets - count]:
+                if frame[12:14] == b"\x08\x00" and len(frame) >= 34:
+                    frame[27] = (frame[27] + 1) & 0xFF
+                moment = struct.pack("<II", 1_600_000_000 + count // 10_000, count % 10_000 * 100)
+                file.write(moment + struct.pack("<II", len(frame), len(frame)) + frame)
+                count += 1
     return count
 
 
@@ -86,7 +113,10 @@ def dpkt_loop(path: str) -> int:
     sessions: dict[tuple, bytearray] = {}
     with open(path, "rb") as file:
         for _, frame in dpkt.pcap.Reader(file):
-            packet = dpkt.ethernet.Ethernet(frame).data
+            try:
+                packet = dpkt.ethernet.Ethernet(frame).data
+            except dpkt.UnpackError:
+                continue
             if not isinstance(packet, dpkt.ip.IP | dpkt.ip6.IP6) or not isinstance(
                 packet.data, dpkt.tcp.TCP | dpkt.udp.UDP
             ):
@@ -142,6 +172,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sessions", type=int, default=290_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rough", type=Path)
     parser.add_argument("--one", nargs=2, metavar=("READER", "FILE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
@@ -163,11 +194,12 @@ def main() -> None:
         print("tshark is not installed: left out")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "mixed.pcap"
-        packets = make_capture(path, options.sessions)
+        if options.rough:
+            packets = make_rough_capture(path, options.rough, 1_500_000)
+        else:
+            packets = make_capture(path, options.sessions)
         megabytes = path.stat().st_size / 1e6
-        print(
-            f"{packets:,} packets, {options.sessions:,} sessions, {megabytes:,.0f} MB; {options.rounds} rounds in turn"
-        )
+        print(f"{packets:,} packets, {megabytes:,.0f} MB; {options.rounds} rounds in turn")
         measured = {reader: [] for reader in readers}
         for _ in range(options.rounds):
             for reader in readers:

@@ -36,6 +36,7 @@ GENERAL = {
     "mode": f"What to do, one or several in order: {', '.join(MODES)}.",
     "flagfile": "Read flags from this file, one a line; what follows it wins.",
     "help": "Show this text.",
+    "version": "Show the version.",
 }
 CHOICES = {"model": models.SYSTEMS, "generator_loss": models.GENERATOR_LOSSES}  # settings know no systems
 KNOWN_BY = {"baselines": models.BASELINES}
@@ -146,6 +147,24 @@ def modes(values: flags.FlagValues) -> list[str]:
     if not values.mode:
         raise ConfigError(f"--mode needs one of {', '.join(MODES)}.")
     return list(values.mode)
+
+
+def refuse_unused(values: flags.FlagValues, modes: list[str], arguments: list[str], prepares: bool) -> None:
+    """What is given on the command line must serve a mode asked for; a flagfile may hold flags of other modes too.
+
+    prepares: data are prepared by the way.
+
+    Raises:
+      ConfigError: a flag is of no use.
+    """
+    kinds = [MODES[mode] for mode in modes] + ([PrepareSettings] if prepares else [])
+    used = {"mode", "flagfile", "undefok"} | {field.name for kind in kinds for field, _ in leaves(kind)}
+    for argument in arguments:
+        name = argument.lstrip("-").partition("=")[0]
+        name = name if name in values else name.removeprefix("no")
+        if argument.startswith("-") and name in values and name not in used:
+            others = ", ".join(mode for mode, kind in MODES.items() if name in {one.name for one, _ in leaves(kind)})
+            raise ConfigError(f"--mode={','.join(modes)} has no use for --{name}, a flag of {others}; leave it out.")
 
 
 def settings_of(mode: str, values: flags.FlagValues) -> Any:

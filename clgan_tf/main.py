@@ -9,7 +9,7 @@ from typing import Any
 
 from absl import flags as absl_flags
 
-from clgan_tf import flags
+from clgan_tf import __version__, flags
 from clgan_tf.common.errors import ConfigError, UserError
 from clgan_tf.common.output import UntilClosed
 from clgan_tf.common.quiet import import_tensorflow
@@ -35,8 +35,11 @@ def main(arguments: list[str] | None = None) -> int:
 def _main(arguments: list[str]) -> int:
     values = absl_flags.FlagValues()
     flags.define(values)
-    if HELP & set(arguments):
+    if HELP & set(arguments) or not arguments:
         print(flags.help_text(values))
+        return 0
+    if "--version" in arguments:
+        print(f"clgan_tf {__version__}")
         return 0
     try:
         flags.parse(values, arguments)
@@ -44,6 +47,7 @@ def _main(arguments: list[str]) -> int:
         # All settings are read before any work, so that a wrong flag is told at once.
         settings = {mode: flags.settings_of(mode, values) for mode in modes}
         source = flags.settings_of("prepare", values) if TRAINING & set(modes) and values.source else None
+        flags.refuse_unused(values, modes, arguments, prepares=source is not None)
         is_damaged = _run(settings, source)
     except UserError as error:
         print(f"clgan-tf: {error}", file=sys.stderr)

@@ -278,10 +278,17 @@ class ClassifySettings(Settings):
         super().__post_init__()
         if bool(self.captures) == bool(self.interface):
             raise ConfigError("--mode=classify needs --captures, or else --interface.")
+        if self.rotate and not self.may_stream:
+            raise ConfigError("--rotate is for a stream: --captures=- or --interface.")
         if self.classifier is None and self.run_dir is None:
             raise ConfigError("--mode=classify needs --classifier or --run_dir.")
         if self.output != "-" and Path(self.output).suffix not in (".jsonl", ".csv"):
             raise ConfigError(f"--output must end in .jsonl or .csv, or be -, not {self.output!r}.")
+
+    @property
+    def may_stream(self) -> bool:
+        """Whether packets come as they come; standard input may be a file, too."""
+        return bool(self.interface) or self.captures == (Path("-"),)
 
     @property
     def classifier_path(self) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from absl import flags as absl_flags
 
-from clgan_tf import flags
+from clgan_tf import __version__, flags
 from clgan_tf.common.lock import DirectoryLock
 from clgan_tf.common.output import UntilClosed
 from clgan_tf.common.setting import expanded, leaves
@@ -27,6 +27,20 @@ def failing(capsys: pytest.CaptureFixture, arguments: list[str], code: int) -> s
     assert printed.err.startswith("clgan-tf: ")
     assert printed.err.count("\n") == 1, printed.err
     return printed.err
+
+
+def test_version_and_help_without_flags(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"clgan_tf {__version__}\n"
+    assert main([]) == 0
+    assert "--flagfile=experiments/demo.flags" in capsys.readouterr().out
+
+
+def test_a_flagfile_may_hold_flags_of_other_modes(capsys, tmp_path):
+    path = tmp_path / "mine.flags"
+    path.write_text("--run_dir=none\n--representation=l7\n")
+    message = failing(capsys, [f"--flagfile={path}", "--mode=classify", "--captures=none.pcap"], 1)
+    assert "no such file" in message
 
 
 def test_help_groups_every_flag_by_mode(capsys):
@@ -54,6 +68,16 @@ def test_help_groups_every_flag_by_mode(capsys):
         (["--test_fraction=1.5"], "--test_fraction takes a number in the range [0.01, 0.9], not '1.5'"),
         (["--flagfile=/none"], "/none"),
         (["train"], "train is no flag"),
+        (
+            ["--mode=classify", "--run_dir=r", "--captures=c", "--representation=l7"],
+            "--mode=classify has no use for --representation, a flag of prepare; leave it out",
+        ),
+        (["--mode=audit", "--dataset=d", "--nostrict"], "has no use for --strict, a flag of prepare, classify"),
+        (
+            ["--mode=train", "--dataset=d", "--run_dir=r", "--source_kind=demo"],
+            "--mode=train has no use for --source_kind, a flag of prepare",
+        ),
+        (["--mode=classify", "--run_dir=r", "--captures=c", "--rotate=1h"], "--rotate is for a stream"),
         (["--mode=train"], "--mode=train needs --dataset"),
         (["--mode=train", "--dataset=d"], "--mode=train needs --run_dir"),
         (["--mode=prepare"], "--mode=prepare needs --source"),
@@ -333,7 +357,8 @@ def test_a_second_training_in_one_directory_is_refused(prepared, tmp_path, capsy
 
 
 def test_standard_error_is_quiet_and_who_stops_reading_labels_is_told_by_the_status(finished_run, demo_corpus):
-    command = f"{sys.executable} -m clgan_tf.main --mode=classify --run_dir={finished_run} --captures={demo_corpus / 'unseen.pcap'}"
+    captures = ",".join([str(demo_corpus / "unseen.pcap")] * 10)  # more rows than a pipe holds
+    command = f"{sys.executable} -m clgan_tf.main --mode=classify --run_dir={finished_run} --captures={captures}"
     done = subprocess.run(
         ["bash", "-c", f"{command} | head -n 1; echo ${{PIPESTATUS[0]}}"], capture_output=True, text=True, check=False
     )

@@ -164,14 +164,17 @@ def run_audit(settings: AuditSettings) -> None:
         print(f"Written: {written}")
 
 
-def run_evaluate(settings: EvaluateSettings) -> None:
-    """Scores the run's saved classifier on a data set's test split.
+def run_evaluate(settings: EvaluateSettings) -> bool:
+    """Scores the run's saved classifier on a data set's test split, or on every session of a folder of captures.
 
     On the run's own data set the run's files are written again; for another one they go to a folder
     `evaluations/FINGERPRINT` in the run directory.
     """
     run = RunDirectory(settings.run_dir)
     classifier = serving.load(run.classifier)
+    if settings.dataset is None:
+        assert settings.source is not None
+        return _evaluate_on_captures(classifier, settings.source, settings.reject)
     dataset = open_any(settings.dataset)
     facts, head = dataset.facts, classifier.head
     has, takes = (
@@ -190,6 +193,30 @@ def run_evaluate(settings: EvaluateSettings) -> None:
     systems = {earlier.model: lambda images: np.argmax(classifier.predict_bytes(images), axis=1)}
     result = _score(Trained(run, systems, earlier), dataset, "test")
     _print_results(result, run, RunDirectory(settings.run_dir))
+    return False
+
+
+def _evaluate_on_captures(classifier: serving.Classifier, source: Path, reject: float) -> bool:
+    sources = labelled_folder.sources_below(source, least_classes=1)
+    with progress.captures_bar("Evaluating", [one.path for one in sources.sources]) as show:
+        verdict = serving.judge(classifier, sources, reject, show)
+    if verdict.scores:
+        scores = verdict.scores
+        figures = f"accuracy {100 * scores.accuracy:.1f} %, macro-F1 {100 * scores.f1:.1f} %"
+        rejected = f"{100 * verdict.rejected:.1f} % are called unknown at --reject={reject:g}"
+        print(f"{scores.sessions:,} sessions of classes that the classifier knows: {figures}; {rejected}.")
+        print()
+        print(classes_table(scores))
+        print()
+    for name, (sessions, share) in verdict.strange.items():
+        print(
+            f"{name}: the classifier does not know this class; {100 * share:.1f} % of {sessions:,} are called unknown."
+        )
+    if verdict.absent:
+        print(f"Without a session here: {', '.join(verdict.absent)}.")
+    for warning in (warning for summary in verdict.ended for warning in summary.warnings):
+        print(f"Warning: {warning}", file=sys.stderr)
+    return any(summary.is_damaged for summary in verdict.ended)
 
 
 def _score(trained: Trained, dataset: Dataset, split: str) -> RunResult:

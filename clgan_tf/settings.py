@@ -19,6 +19,8 @@ MAX_SEED = 2**32 - 1  # NumPy's
 DATASET = "A directory, which train prepares from --source if it is absent; or NAME/CONFIG of TFDS."
 RUN_DIR = "Directory of one run: settings, logs, checkpoints, classifier, figures."
 OVERWRITE = "Replace a data set or run directory that exists."
+REJECT = "Share of known sessions that may be called unknown; what is less familiar than it is. 0 = none."
+REJECTED = 0.01
 RESUME = "Continue the interrupted run in --run_dir; --overwrite then does nothing."
 
 
@@ -245,7 +247,16 @@ class EvaluateSettings(Settings):
     """Settings of --mode=evaluate."""
 
     run_dir: Path = setting(RUN_DIR)
-    dataset: Path = setting(DATASET)
+    dataset: Path | None = setting(DATASET, default=None)
+    source: Path | None = setting(
+        "without --dataset, a folder of captures below CLASS/: all their sessions are scored.", default=None
+    )
+    reject: float = setting(REJECT, default=REJECTED, least=0, most=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.dataset is None and self.source is None:
+            raise ConfigError("--mode=evaluate needs --dataset or --source.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,12 +276,7 @@ class ClassifySettings(Settings):
         least=0,
         most=LONGEST,
     )
-    reject: float = setting(
-        "Share of known sessions that may be called unknown; what is less familiar than it is. 0 = none.",
-        default=0.01,
-        least=0,
-        most=1,
-    )
+    reject: float = setting(REJECT, default=REJECTED, least=0, most=1)
     rotate: str = setting("Of a stream: begin a new file after so much (100M) or so long (1h).", default="")
     strict: bool = setting("Stop at damage inside a capture; else what came before it is used.", default=False)
 

@@ -14,12 +14,12 @@ from clgan_tf.data.sources import Source, Sources, plain_name
 UNLABELLED_SPELLINGS = {UNLABELLED_NAME, "unlabeled"}
 
 
-def sources_below(root: Path) -> Sources:
+def sources_below(root: Path, least_classes: int = 2) -> Sources:
     """The captures of every class folder, in the order of their names; classes are labelled in that order.
 
     Raises:
-      DataError: the root is missing; it has one class, or none and nothing unlabelled; two names for one class, or one
-        that is not UTF-8; or a class has no capture.
+      DataError: the root is missing; it has too few classes, unless it has nothing but unlabelled captures; two
+        names for one class, or one that is not UTF-8; or a class has no capture.
     """
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; --source must hold one folder of captures per class.")
@@ -33,8 +33,9 @@ def sources_below(root: Path) -> Sources:
         if not paths:
             raise DataError(f"{root / name}: no capture file; add captures or remove the folder.")
     class_names = [name for name in captures if name != UNLABELLED_NAME]
-    if len(class_names) < 2 and list(captures) != [UNLABELLED_NAME]:  # Sessions without labels are there to pre-train.
-        raise DataError(f"{root}: {len(class_names)} class folders; a classifier needs at least 2.")
+    is_unlabelled = list(captures) == [UNLABELLED_NAME]  # Sessions without labels are there to pre-train.
+    if len(class_names) < least_classes and not is_unlabelled:
+        raise DataError(f"{root}: {len(class_names)} class folders; at least {least_classes} are needed.")
     labels = {name: label for label, name in enumerate(class_names)} | {UNLABELLED_NAME: UNLABELLED}
     sources = [
         Source(str(path), plain_name(path, root), labels[name]) for name, paths in captures.items() for path in paths

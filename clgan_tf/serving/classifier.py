@@ -20,10 +20,10 @@ from clgan_tf.common.errors import ModelFileError
 from clgan_tf.common.files import readable_name
 from clgan_tf.models.classifier import ClassProbabilities
 from clgan_tf.serving import archive
+from clgan_tf.settings import REJECTED
 
 TOP = 3
 UNKNOWN = "unknown"
-REJECTED = 0.01  # of known sessions, unless another share is asked for
 ROWS_AT_ONCE = 1024
 PROTOCOLS = {6: "TCP", 17: "UDP"}
 

@@ -81,7 +81,7 @@ def test_duplicates_and_conflicts_are_counted_by_capture(tmp_path):
     ("files", "words"),
     [
         ({}, "no such folder"),
-        ({"a/1.pcap": 5}, "1 class folders; a classifier needs at least 2"),
+        ({"a/1.pcap": 5}, "1 class folders; at least 2 are needed"),
         ({"a/1.pcap": 5, "b/readme.txt": 5}, "no capture file"),
         ({"a/1.pcap": 30, "b/1.pcap": 1}, "Class b has no session in the"),
     ],

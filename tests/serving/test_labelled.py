@@ -1,0 +1,59 @@
+"""A saved classifier before captures whose classes are known."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from clgan_tf import capture, serving
+from clgan_tf.data import labelled_folder
+from clgan_tf.main import main
+from tests import packets as p
+
+
+@pytest.fixture
+def tuesday(demo_corpus, tmp_path):
+    """Two classes that the classifier knows, one that it does not, and captures without a label."""
+    folder = tmp_path / "tuesday"
+    for name in ("Chat", "VoIP"):
+        shutil.copytree(demo_corpus / name, folder / name)
+    shutil.copytree(demo_corpus / "Chat", folder / "unlabelled")
+    p.write(folder / "New" / "a.pcap", p.pcap([p.ethernet(p.ipv4(p.udp(b"\xff" * 700, n))) for n in range(20)]))
+    return folder
+
+
+def test_every_session_of_known_classes_is_scored_and_others_are_told(finished_run, tuesday):
+    classifier = serving.load(finished_run / "classifier.keras")
+    verdict = serving.judge(classifier, labelled_folder.sources_below(tuesday), reject=0.01)
+    right, sizes = {}, {}
+    for name in ("Chat", "VoIP"):
+        images = capture.load(tuesday / name).images
+        right[name] = classifier.predict_bytes(images).argmax(axis=1) == classifier.class_names.index(name)
+        sizes[name] = len(images)
+    assert {name: one.sessions for name, one in verdict.scores.per_class.items()} == sizes
+    assert verdict.scores.accuracy == pytest.approx(np.concatenate(list(right.values())).mean())
+    assert verdict.scores.recall == pytest.approx(np.mean([rows.mean() for rows in right.values()]))
+    assert verdict.strange["New"] == (20, 1.0)
+    assert verdict.absent == [name for name in classifier.class_names if name not in sizes]
+
+
+def test_it_prints_scores_new_and_absent_classes(finished_run, tuesday, capsys):
+    assert main(["--mode=evaluate", f"--run_dir={finished_run}", f"--source={tuesday}"]) == 0
+    printed = capsys.readouterr().out
+    assert "New: the classifier does not know this class; 100.0 % of 20 are called unknown." in printed
+    assert "Without a session here: Email, File," in printed
+    assert "sessions of classes that the classifier knows: accuracy" in printed
+
+
+def test_one_class_is_enough_and_damage_is_the_exit_status(finished_run, tuesday, capsys):
+    for name in ("VoIP", "New", "unlabelled"):
+        shutil.rmtree(tuesday / name)
+    some = sorted((tuesday / "Chat").iterdir())[0]
+    some.write_bytes(some.read_bytes()[:-5])
+    assert main(["--mode=evaluate", f"--run_dir={finished_run}", f"--source={tuesday}"]) == 3
+    assert "ends inside a packet" in capsys.readouterr().err
+
+
+def test_it_needs_a_data_set_or_captures(finished_run, capsys):
+    assert main(["--mode=evaluate", f"--run_dir={finished_run}"]) == 2
+    assert "--mode=evaluate needs --dataset or --source" in capsys.readouterr().err

@@ -25,6 +25,7 @@ Labels TCP and UDP {data.unit}s with one of {len(data.class_names)} classes:
 
 {classes_table(result.scores)}
 
-**Not for**: deciding about people. A session of a class that was not in training still gets one of the
-labels above; probabilities are not calibrated; another network, time or capture point lowers scores.
+**Not for**: deciding about people. A session of a class that was not in training is called `unknown` only if it is
+less familiar than `--reject` asks for (docs/commands.md); probabilities are not calibrated; another network, time or
+capture point lowers scores.
 """

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, BinaryIO
 
+from clgan_tf.capture.live import TICK_SECONDS, Live
+
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
@@ -58,9 +60,9 @@ class _XzFile(io.RawIOBase):
 class Pipe(io.RawIOBase):
     """Bytes that come when they come: standard input, or a named pipe."""
 
-    def __init__(self, source: BinaryIO) -> None:
+    def __init__(self, source: BinaryIO, live: Live | None = None) -> None:
         super().__init__()
-        self._source = source
+        self._source, self._live = source, live
         try:
             self._descriptor: int | None = source.fileno()
         except io.UnsupportedOperation:
@@ -78,7 +80,7 @@ class Pipe(io.RawIOBase):
         return self._ahead
 
     def read1(self, size: int) -> bytes:
-        """At least one byte, unless this is the end, and no more than are there."""
+        """At least one byte, unless this is the end or a live stream was stopped, and no more than are there."""
         found, self._ahead = self._ahead[:size], self._ahead[size:]
         return found or self._read(size)
 
@@ -95,6 +97,9 @@ class Pipe(io.RawIOBase):
     def _read(self, size: int) -> bytes:
         if self._descriptor is None:
             return self._source.read1(size)  # type: ignore[attr-defined]
+        while self._live and not self.is_ready(TICK_SECONDS):
+            if not self._live.goes_on(is_ready=False):
+                return b""
         return os.read(self._descriptor, size)
 
 
@@ -107,10 +112,10 @@ DAMAGED_STREAM = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zstd.Z
 
 
 @contextmanager
-def opened(path: str) -> Iterator[tuple[BinaryIO, BinaryIO]]:
+def opened(path: str, live: Live | None = None) -> Iterator[tuple[BinaryIO, BinaryIO]]:
     """Yields the capture's bytes, decompressed, and the raw file, whose position tells the progress."""
     with nullcontext(sys.stdin.buffer) if path == STANDARD_INPUT else open(path, "rb") as source:
-        raw: Any = source if source.seekable() else Pipe(source)
+        raw: Any = source if source.seekable() else Pipe(source, live)
         head = raw.peek(MAGIC_BYTES)
         for magic, unpack in COMPRESSIONS.items():
             if head.startswith(magic):

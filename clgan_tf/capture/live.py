@@ -55,8 +55,9 @@ class Live:
             signal.signal(number, before[number])
 
         for number in (int(signal.SIGINT), int(signal.SIGTERM)):
-            before[number] = signal.getsignal(number)
-            if before[number] is not signal.SIG_IGN:
+            handler = signal.getsignal(number)
+            if handler not in (signal.SIG_IGN, None):  # None: set by no Python code
+                before[number] = handler
                 signal.signal(number, stop)
         try:
             yield

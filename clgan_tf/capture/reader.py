@@ -40,7 +40,7 @@ class Reader:
         window = None
         far = 0
         try:
-            with opened(self.path) as (file, raw):
+            with opened(self.path, self.live) as (file, raw):
                 window = Window(file, self.live)
                 for block in _blocks(window):
                     self.position = raw.tell() if raw.seekable() else window.offset

@@ -66,13 +66,14 @@ class Classifier:
 
     def predict_bytes(self, images: np.ndarray) -> np.ndarray:
         """Probabilities float32 [n, K] of uint8 images [n, 28, 28] or [n, 28, 28, 1]; n may be 0."""
-        return self._outputs(images)["probabilities"]
+        return self.outputs(images)["probabilities"]
 
     def familiarity(self, images: np.ndarray) -> np.ndarray:
         """Of the same images, float32 [n]: the share of training's sessions that are as unusual; see Familiarity."""
-        return self._outputs(images)["familiarity"]
+        return self.outputs(images)["familiarity"]
 
-    def _outputs(self, images: np.ndarray) -> dict[str, np.ndarray]:
+    def outputs(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """Both of the same images: "probabilities" and "familiarity"."""
         images = images.reshape(-1, 28, 28, 1)
         starts = range(0, max(1, len(images)), ROWS_AT_ONCE)
         parts = [self._compiled(images[at : at + ROWS_AT_ONCE]) for at in starts]
@@ -127,7 +128,7 @@ class Classifier:
         )
         for sessions in parts if live else _gathered(parts):
             self.ended += sessions.ended
-            outputs = self._outputs(sessions.images)
+            outputs = self.outputs(sessions.images)
             for row in range(len(sessions)):
                 yield self._row(
                     sessions, row, outputs["probabilities"][row], float(outputs["familiarity"][row]), reject

@@ -50,8 +50,8 @@ def judge(
         workers=capture.workers_for(files),
     ):
         classes = np.array([labelled[place].label for place in sessions.capture.tolist()], np.int64)
-        predicted = classifier.predict_bytes(sessions.images).argmax(axis=1)
-        parts.append((classes, predicted, classifier.familiarity(sessions.images) < reject))
+        outputs = classifier.outputs(sessions.images)
+        parts.append((classes, outputs["probabilities"].argmax(axis=1), outputs["familiarity"] < reject))
         ended += sessions.ended
     classes, predicted, is_unknown = (np.concatenate(column) for column in zip(*parts, strict=True))
     names = classifier.class_names

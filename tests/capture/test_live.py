@@ -110,6 +110,18 @@ def test_stop_gives_what_was_captured_without_waiting_for_the_end(stream):
     stream.close()
 
 
+def test_stop_ends_the_wait_for_a_first_byte():
+    source, target = os.pipe()
+    live = Live()
+    threading.Timer(0.3, live.stop).start()
+    begun = time.monotonic()
+    parts = list(capture.stream(f"/dev/fd/{source}", live=live))
+    assert time.monotonic() - begun < 0.3 + SOON
+    assert [part.ended[0].packets for part in parts] == [0]
+    os.close(source)
+    os.close(target)
+
+
 def test_an_hour_without_traffic_is_no_error(stream):
     stream.live.stop()
     stream.end()

@@ -114,9 +114,9 @@ def test_many_captures_of_few_sessions_reach_the_network_together(finished_run, 
     classifier = serving.load(finished_run / "classifier.keras")
     one_by_one = [row for path in paths for row in classifier.classify(path)]
     sizes = []
-    whole = serving.Classifier._outputs
+    whole = serving.Classifier.outputs
     monkeypatch.setattr(
-        serving.Classifier, "_outputs", lambda self, images: sizes.append(len(images)) or whole(self, images)
+        serving.Classifier, "outputs", lambda self, images: sizes.append(len(images)) or whole(self, images)
     )
     rows = list(classifier.classify(paths))
     assert sizes == [30]

@@ -25,7 +25,8 @@ def page(rows: list[Row], _output: Path) -> str:
     """The whole page."""
     usual = f1_of(rows, models.PLUS, "")
     lines = []
-    for model, variant in dict.fromkeys((row.cell.model, row.cell.variant) for row in rows):
+    usual_first = sorted(rows, key=lambda row: bool(row.cell.variant))
+    for model, variant in dict.fromkeys((row.cell.model, row.cell.variant) for row in usual_first):
         found = f1_of(rows, model, variant)
         both = sorted(found.keys() & usual.keys())
         difference = f"{np.mean([found[seed] - usual[seed] for seed in both]):+.1f}" if both and variant else ""

@@ -91,11 +91,17 @@ def build_classifier(network: keras.Model, data: DataFacts, known: np.ndarray) -
 
 
 def _features_and_logits(network: keras.Model) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """What the last layer makes logits of, and the logits."""
-    # A layer that several networks share has several inputs: the history says which one this network's is.
-    last, node, _ = network.output._keras_history
-    given = last._inbound_nodes[node].input_tensors[0]
-    if isinstance(last, keras.Model):  # CLGAN+'s trunk
-        outputs = last(given)
-        return outputs["features"], outputs["logits"]
-    return given, network.output
+    """What the last layer makes logits of, and the logits; also where that layer lies in a network inside."""
+    given, last = _made_of(network.output)
+    if not isinstance(last, keras.Model):
+        return given, network.output
+    inner = last.output["logits"] if isinstance(last.output, dict) else last.output
+    inside = keras.Model(last.input, {"features": _made_of(inner)[0], "logits": inner}, name=last.name)(given)
+    return inside["features"], inside["logits"]
+
+
+def _made_of(output: keras.KerasTensor) -> tuple[keras.KerasTensor, keras.Layer]:
+    """A layer's input and the layer itself, from its output."""
+    # A layer that several networks share has several inputs: the history says which one made this output.
+    layer, node, _ = output._keras_history
+    return layer._inbound_nodes[node].input_tensors[0], layer

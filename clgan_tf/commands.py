@@ -249,7 +249,6 @@ def run_classify(settings: ClassifySettings) -> bool:
     classifier = serving.load(settings.classifier_path)
     counts: Counter[str] = Counter()
     if settings.may_stream and (settings.interface or not sys.stdin.buffer.seekable()):
-        serving.Rotation.of(settings.rotate)  # A wrong one is told before anything is read.
         count = serving.write_stream(_of_stream(settings, classifier, counts), settings.output, settings.rotate)
     else:
         count = serving.write_rows(_of_captures(settings, classifier, counts), settings.output)

@@ -60,7 +60,7 @@ def _main(arguments: list[str]) -> int:
         return 141
     except OSError as error:
         print(
-            f"clgan-tf: {error.filename or 'standard output'}: {error.strerror}; nothing half-written remains.",
+            f"clgan-tf: {error.filename or 'standard output'}: {error.strerror}; change that and run it again.",
             file=sys.stderr,
         )
         return 1

@@ -8,6 +8,7 @@ from typing import ClassVar
 from clgan_tf.capture import REPRESENTATIONS, UNITS, SessionRules
 from clgan_tf.capture.rules import LONGEST
 from clgan_tf.common.errors import ConfigError
+from clgan_tf.common.rotation import Rotation
 from clgan_tf.common.setting import Settings, as_flags, setting
 
 PUBLISHED = ("iscx_vpn_nonvpn_2016", "ustc_tfc2016")
@@ -284,6 +285,7 @@ class ClassifySettings(Settings):
         super().__post_init__()
         if bool(self.captures) == bool(self.interface):
             raise ConfigError("--mode=classify needs --captures, or else --interface.")
+        Rotation.of(self.rotate)
         if self.rotate and not self.may_stream:
             raise ConfigError("--rotate is for a stream: --captures=- or --interface.")
         if self.classifier is None and self.run_dir is None:

@@ -18,7 +18,7 @@ from tensorflow_datasets.proto import tf_example_pb2
 from clgan_tf.capture import REPRESENTATIONS, UNITS, SessionRules
 from clgan_tf.capture.sources import files_below
 from clgan_tf.common import progress
-from clgan_tf.common.errors import ConfigError, DataError
+from clgan_tf.common.errors import ConfigError, DataError, UserError
 from clgan_tf.data.examples import UNLABELLED
 from clgan_tf.data.recipe import OWN_SPLITS, Plan
 from clgan_tf.data.sources import Source, Sources, split_by_capture
@@ -116,6 +116,7 @@ class SessionDatasetBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=T
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES: ClassVar[dict[str, str]] = {"1.0.0": "First release."}
     BUILDER_CONFIGS: ClassVar[list[SessionConfig]] = configs()
+    OWN_CAPTURES: ClassVar[bool] = False  # they may change; what is published does not
     builder_config: SessionConfig
 
     def __init__(self, *, config: Any = None, file_format: Any = None, **kwargs: Any) -> None:
@@ -162,7 +163,7 @@ class SessionDatasetBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=T
     ) -> None:
         """As TFDS has it. A data set that stands already is first held against its sources, where they are at hand."""
         wanted = download_config or tfds.download.DownloadConfig()
-        if self.is_prepared() and not wanted.download_mode.overwrite_dataset:
+        if self.OWN_CAPTURES and self.is_prepared() and not wanted.download_mode.overwrite_dataset:
             self._refuse_changed_sources(self._make_download_manager(download_dir, wanted))
         given = {"download_dir": download_dir, "download_config": download_config, **kwargs}
         try:
@@ -178,7 +179,7 @@ class SessionDatasetBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=T
     def _refuse_changed_sources(self, dl_manager: tfds.download.DownloadManager) -> None:
         try:
             sources = self._served_sources(dl_manager).sources
-        except DataError:  # Who only uses what was built need not have them.
+        except UserError:  # Who only uses what was built need not have them.
             return
         digests: list[tuple[str, str]] = []
         with progress.bar("Comparing with the sources", len(sources), " files") as bar:

@@ -97,8 +97,10 @@ class Pipe(io.RawIOBase):
     def _read(self, size: int) -> bytes:
         if self._descriptor is None:
             return self._source.read1(size)  # type: ignore[attr-defined]
-        while self._live and not self.is_ready(TICK_SECONDS):
-            if not self._live.goes_on(is_ready=False):
+        is_ready = False
+        while self._live and not is_ready:
+            is_ready = self.is_ready(TICK_SECONDS)
+            if not self._live.goes_on(is_ready):
                 return b""
         return os.read(self._descriptor, size)
 

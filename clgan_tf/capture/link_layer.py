@@ -24,6 +24,7 @@ FOLLOWED = (  # EtherTypes that say or lead to what lies inside
 )
 LONGEST_802_3_FRAME = 1500  # up to here the field is a length and an LLC header follows
 
+MOST_FRAMES = 2  # one inside the other
 SNAP = b"\xaa\xaa\x03\x00\x00\x00"  # LLC and SNAP headers in front of an EtherType (RFC 1042)
 PPP_PROTOCOLS = {0x21: ETHERTYPE_IPV4, 0x57: ETHERTYPE_IPV6}  # RFC 1332, RFC 5072
 PPP_MPLS = (0x0281, 0x0283)  # RFC 3032 section 4.3
@@ -31,8 +32,8 @@ NFLOG_PAYLOAD = 9  # NFULA_PAYLOAD of Linux's nfnetlink_log.h
 FRAME_RELAY_PROTOCOLS = {0xCC: ETHERTYPE_IPV4, 0x8E: ETHERTYPE_IPV6}  # NLPIDs, RFC 2427
 
 
-def network_layer(link_type: int, frame: bytes) -> tuple[int, int]:
-    """EtherType of the network layer (0 if it has none) and its offset.
+def network_layer(link_type: int, frame: bytes, depth: int = MOST_FRAMES) -> tuple[int, int]:
+    """EtherType of the network layer (0 if it has none) and its offset. depth: frames that may lie inside each other.
 
     Raises:
       Unused: there is no network layer to be seen. IndexError, struct.error: the frame ends too early.
@@ -62,7 +63,7 @@ def network_layer(link_type: int, frame: bytes) -> tuple[int, int]:
     if link_type == FRAME_RELAY:
         return _frame_relay(frame)
     if link_type in wireless.LINK_TYPES:
-        return _wireless(link_type, frame)
+        return _wireless(link_type, frame, depth)
     if link_type in IP_AT:
         return ip_version(frame, IP_AT[link_type]), IP_AT[link_type]
     if link_type == PFLOG:  # The first byte is the header's length, without the padding to four bytes.
@@ -73,7 +74,7 @@ def network_layer(link_type: int, frame: bytes) -> tuple[int, int]:
         return ip_version(frame, at), at
     if link_type == PKTAP:
         header, _, inner = struct.unpack_from("<III", frame)
-        return _inside(inner, frame, header, PKTAP)
+        return _inside(inner, frame, header, depth)
     if link_type == APPLE_IP_OVER_1394:
         return ethertype_at(frame, 16)
     if link_type in (FDDI, TOKEN_RING, ATM_RFC1483):
@@ -84,11 +85,11 @@ def network_layer(link_type: int, frame: bytes) -> tuple[int, int]:
 IP_AT = {SLIP: 16, ENC: 12, IPNET: 24}  # headers of one length, behind which is IP
 
 
-def _inside(link_type: int, frame: bytes, at: int, *outer: int) -> tuple[int, int]:
-    """The network layer of a frame in a frame; not of one in itself, which could go on for ever."""
-    if link_type in outer or not 8 <= at <= len(frame):
+def _inside(link_type: int, frame: bytes, at: int, depth: int) -> tuple[int, int]:
+    """The network layer of a frame in a frame."""
+    if not depth or not 8 <= at <= len(frame):
         raise Unused(MALFORMED)
-    ethertype, place = network_layer(link_type, frame[at:])
+    ethertype, place = network_layer(link_type, frame[at:], depth - 1)
     return ethertype, at + place
 
 
@@ -178,10 +179,10 @@ def _frame_relay(frame: bytes) -> tuple[int, int]:  # Q.922, RFC 2427
     return FRAME_RELAY_PROTOCOLS.get(frame[at], 0), at + 1
 
 
-def _wireless(link_type: int, frame: bytes) -> tuple[int, int]:
+def _wireless(link_type: int, frame: bytes, depth: int) -> tuple[int, int]:
     header = wireless.radio_header(link_type, frame)
     if header.inside != wireless.IEEE802_11:
-        return _inside(header.inside, frame, header.length, link_type)
+        return _inside(header.inside, frame, header.length, depth)
     found = wireless.data_frame(frame, header)
     if found.is_aggregate:  # What is whole of it has been taken out.
         raise Unused(MALFORMED)

@@ -26,6 +26,11 @@ class Live:
         """To be called from a signal handler, or another thread."""
         self._stopped = min(self._stopped, time.monotonic())
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return time.monotonic() >= self._stopped
+
     def goes_on(self, is_ready: bool) -> bool:
         """Whether to read on. is_ready: there is something to read."""
         now = time.monotonic()

@@ -25,7 +25,7 @@ MAX_BLOCK_BYTES = 16 << 20  # no block that Wireshark writes is larger
 MOST_INTERFACES = 1 << 16
 PACKET_FIELDS = 20  # bytes of an enhanced packet block between its length and the packet
 FRAME_AT = 8 + PACKET_FIELDS
-MANY = 64  # blocks; fewer are read faster one by one
+MANY, WORTH, MOST_PAUSED = 64, 512, 1 << 16  # blocks: fewer than WORTH are read faster one by one
 LEAST_REACH = 16 << 10  # bytes that are looked at together, where few of them were of use the last time
 
 NO_PACKETS = np.zeros((0, 5), np.int64)
@@ -122,6 +122,7 @@ class _Section:
         self._few: list[tuple[int, ...]] = []  # the same of packets behind them
         self._reach = CHUNK_BYTES
         self._one_by_one = 0  # so many blocks are read so, before it is worth looking at many again
+        self._pause = MANY  # so many the next time, twice as many each time that it was not
 
     def packets(self) -> _Columns:
         """The packets read since the last call."""
@@ -173,7 +174,10 @@ class _Section:
         (next_length,) = struct.unpack_from(self.order + "I", buffer, end + 4)
         is_cut = end + max(LEAST_BLOCK, next_length) > stop
         self._reach = min(CHUNK_BYTES, 2 * self._reach) if is_cut else max(LEAST_REACH, 2 * (end - at))
-        self._one_by_one = 0 if is_cut or np.searchsorted(starts, end) >= MANY else MANY
+        if is_cut or np.searchsorted(starts, end) >= WORTH:
+            self._pause = MANY
+        else:
+            self._one_by_one, self._pause = self._pause, min(2 * self._pause, MOST_PAUSED)
         return end
 
     def _read_one(self, window: Window, at: int) -> int:

@@ -13,7 +13,7 @@ class SessionRules(Settings):
     """Rules of grouping; the defaults are those of the published layouts, which know no end of a session.
 
     tunnels: "outer" takes a packet's outermost TCP or UDP segment, "inner" looks into GRE, IP in IP, 6in4,
-      VXLAN, GTP-U and Teredo for the innermost.
+      VXLAN, Geneve and others, as `tunnels` knows them, for the innermost.
     idle_timeout: a packet that comes more than so many seconds after its session's previous one opens a new
       session; 0 = never.
     active_timeout: so does one that comes more than so many seconds after its session's first; 0 = never.

@@ -33,6 +33,7 @@ ROW_DTYPE = np.dtype(
         ("packets", np.int64),  # 0 in a row that is free
         ("bytes", np.int64),
         ("payloads", np.int64),  # packets with a payload
+        ("arrived", np.int64),  # ns of this machine's monotonic clock at its latest segment
         ("told", np.int64),  # 1 once it was handed on, where sessions are handed on before their end
         ("closed", np.int64),  # smallest time in ns of a FIN or RST, LATEST_TIME without
         ("syn", np.int64),  # sequence number of the latest SYN without ACK, -1 without
@@ -87,7 +88,6 @@ class SessionTable:
         self._free = np.zeros(0, np.int64)  # rows below it that were given back
         self._lowest_time = LATEST_TIME  # of the segments since sessions last left
         self._ended: list[int] = []  # sessions that a rule has ended
-        self._clock = 0  # ns from this machine's monotonic clock to the packets' time
 
     def add(self, block: Block, segments: Segments) -> Iterator[Batch]:
         """Takes in one block's segments, in order, and yields what leaves; overwrites parts of the block."""
@@ -101,7 +101,7 @@ class SessionTable:
             self.segments += to - at
             at = to
             if self.segments % INTERVAL == 0:
-                yield from self._leave(self._lowest_time)
+                yield from self._leave(self._is_idle())
 
     def due(self) -> Iterator[Batch]:
         """Of live traffic: the sessions whose image is full, once each, and those that are idle by the clock."""
@@ -111,10 +111,8 @@ class SessionTable:
             full = full[np.argsort(rows["opened"][full])]
             yield self._batch(full, full, self._images[full])
             rows["told"][full] = 1
-        now = time.monotonic_ns()
-        if self._lowest_time < LATEST_TIME:
-            self._clock = self._lowest_time - now
-        yield from self._leave(now + self._clock)
+        waited = time.monotonic_ns() - rows["arrived"]
+        yield from self._leave(waited > self.rules.idle_timeout * 1e9)
 
     def finish(self) -> Iterator[Batch]:
         """All sessions that are still here, in order of their first packet; the table is done for then.
@@ -177,6 +175,7 @@ class SessionTable:
         rows["syn"][slots[opening]] = packets.syn[opening]  # of several the latest, as NumPy promises
         rows["previous"][groups] = packets.time_ns[latest]
         rows["recent"][groups] = self.segments + latest
+        rows["arrived"][groups] = time.monotonic_ns()
         self._copy(block, packets, order, groups, begins, sizes)
 
     def _find(self, packets: _Packets) -> np.ndarray:
@@ -291,18 +290,19 @@ class SessionTable:
         ):
             images[to:to_end] = buffer[at:end]
 
-    def _leave(self, now: int) -> Iterator[Batch]:
-        """What has ended or is idle; and, without room for another INTERVAL, what is longest without a packet.
+    def _is_idle(self) -> np.ndarray:
+        """By the packets' times, bool [n]. They may jump: what is idle is so as seen from every recent packet."""
+        now, self._lowest_time = self._lowest_time, LATEST_TIME
+        return now - self._rows["previous"][: self._top] > self.rules.idle_timeout * 1e9
 
-        now: ns since 1970. Times may jump: only what is idle as seen from every recent packet leaves.
-        """
-        self._lowest_time = LATEST_TIME
+    def _leave(self, is_idle: np.ndarray) -> Iterator[Batch]:
+        """What has ended or is idle; and, without room for another INTERVAL, what is longest without a packet."""
         rows = self._rows[: self._top]
         leaving = np.zeros(self._top, bool)
         leaving[self._ended] = True
         self._ended = []
         if self.rules.idle_timeout:
-            leaving |= (rows["packets"] > 0) & (now - rows["previous"] > self.rules.idle_timeout * 1e9)
+            leaving |= (rows["packets"] > 0) & is_idle
         if leaving.any():
             yield self._take(np.flatnonzero(leaving))
         occupied = np.flatnonzero(rows["packets"])

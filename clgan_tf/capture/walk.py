@@ -12,6 +12,7 @@ import numpy as np
 
 LEAST_RECORD = 12  # bytes; no format has shorter ones
 SEGMENT = 8 << 10  # bytes: some dozens of records
+STEPS, FEW_CHAINS = 64, 8  # a step costs the same for one chain as for hundreds: few are left to the caller
 TRIES = 8  # guesses in a segment before it is left to the chain in front of it
 
 
@@ -35,15 +36,15 @@ def record_starts(buffer: bytearray, begin: int, stop: int, records: Records) ->
     """Starts of whole records from `begin` on, int64 [n], and where the next one begins.
 
     It may stop early, at a record that it leaves to the caller: the last ones, one that is not sound, and one behind
-    SEGMENT / LEAST_RECORD others for which no place was guessed.
+    STEPS others where few places were guessed.
     """
     guesses = _guesses(buffer, begin, stop, records)
     at = np.array(guesses)
     limits = np.array([*guesses[1:], stop])
     going = np.ones(len(at), bool)
     places, accepted = [], []
-    for _ in range(SEGMENT // LEAST_RECORD):  # so many fit into a segment; memory is bounded
-        if not going.any():
+    for step in range(SEGMENT // LEAST_RECORD):  # so many fit into a segment; memory is bounded
+        if not going.any() or (step >= STEPS and np.count_nonzero(going) < FEW_CHAINS):
             break
         following, is_sound = records.following(buffer, np.minimum(at, stop), stop)
         going = (at < limits) & is_sound

@@ -66,9 +66,13 @@ class Window:
                 if self.stop == end or self._would_wait():
                     break
         except DAMAGED_STREAM as error:
-            if self.stop == begin:
+            is_cut_here = self._live is not None and self._live.is_stopped
+            if self.stop == begin and not is_cut_here:
                 raise
-            self._damage = error
+            self._damage = None if is_cut_here else error
+        if self.stop == begin and self._live and self._live.is_stopped:
+            self.stop = FRAME_FRONT  # A part of a packet is no damage here.
+            return False
         return self.stop > begin
 
     def _read(self, size: int) -> bytes:

@@ -11,7 +11,7 @@ import numpy as np
 from keras import layers, ops
 
 SHRINKAGE = 0.1  # of the covariance towards a sphere: there may be fewer sessions than features
-HELD_OUT = 5  # every fifth session only says what distances are usual
+PARTS = 5  # what distances are usual, each part says of the Gaussian of the others
 LEVELS = 1001  # quantiles of these distances, so that any rate of rejection can be asked for
 
 
@@ -25,35 +25,44 @@ class Familiarity(layers.Layer):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """The known sessions' mean, what makes their features uncorrelated, and quantiles of their distances."""
         size = input_shape[-1]
-        for name, shape in (("centre", (size,)), ("whitening", (size, size)), ("quantiles", (LEVELS,))):
+        shapes = {"centre": (size,), "whitening": (size, size), "quantiles": (LEVELS,), "least": ()}
+        for name, shape in shapes.items():
             weight = self.add_weight(shape=shape, initializer="zeros", trainable=False, name=name, dtype="float32")
             setattr(self, name, weight)
 
     def fit(self, features: np.ndarray) -> None:
         """Sets the weights by the features [n, d] of known sessions, in no order that matters; n at least 2."""
-        held_out = np.arange(len(features)) % HELD_OUT == HELD_OUT - 1
-        if not held_out.any():
-            held_out[-1] = True
-        fitted, others = features[~held_out].astype(np.float64), features[held_out].astype(np.float64)
-        centre = fitted.mean(axis=0)
-        deviations = fitted - centre
-        covariance = deviations.T @ deviations / len(fitted)
-        spread = max(float(np.trace(covariance)) / len(covariance), 1e-12)
-        covariance += SHRINKAGE * spread * np.eye(len(covariance))
-        whitening = np.linalg.cholesky(np.linalg.inv(covariance))
-        distances = np.square((others - centre) @ whitening).sum(axis=1)
-        quantiles = np.quantile(distances, np.linspace(0.0, 1.0, LEVELS))
+        features = features.astype(np.float64)
+        parts = np.arange(len(features)) % min(PARTS, len(features))
+        distances = [_distances(features[parts == part], *_gaussian(features[parts != part])) for part in set(parts)]
+        centre, whitening = _gaussian(features)
         self.centre.assign(centre.astype(np.float32))
         self.whitening.assign(whitening.astype(np.float32))
+        quantiles = np.quantile(np.concatenate(distances), np.linspace(0.0, 1.0, LEVELS))
         self.quantiles.assign(quantiles.astype(np.float32))
+        self.least.assign(1.0 / (len(features) + 1))
 
     def call(self, features: Any) -> Any:
-        """The share of quantiles that are not below the distance."""
+        """The share of quantiles that are not below the distance, at least what so few sessions can tell."""
         features = ops.cast(features, "float32")
         distances = ops.sum(ops.square(ops.matmul(features - self.centre, self.whitening)), axis=1)
         below = ops.searchsorted(self.quantiles, distances, side="left")
-        return 1.0 - ops.cast(below, "float32") / LEVELS
+        return ops.maximum(1.0 - ops.cast(below, "float32") / LEVELS, self.least)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """One number a row."""
         return input_shape[:1]
+
+
+def _gaussian(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean [d] of features [n, d], and a matrix [d, d] that makes them uncorrelated."""
+    centre = features.mean(axis=0)
+    deviations = features - centre
+    covariance = deviations.T @ deviations / len(features)
+    spread = max(float(np.trace(covariance)) / len(covariance), 1e-12)
+    covariance += SHRINKAGE * spread * np.eye(len(covariance))
+    return centre, np.linalg.cholesky(np.linalg.inv(covariance))
+
+
+def _distances(features: np.ndarray, centre: np.ndarray, whitening: np.ndarray) -> np.ndarray:
+    return np.square((features - centre) @ whitening).sum(axis=1)

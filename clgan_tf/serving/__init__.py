@@ -6,6 +6,6 @@ import_tensorflow()
 
 from clgan_tf.serving.classifier import Classifier, load  # noqa: E402
 from clgan_tf.serving.labelled import judge  # noqa: E402
-from clgan_tf.serving.rows import Rotation, write_rows, write_stream  # noqa: E402
+from clgan_tf.serving.rows import write_rows, write_stream  # noqa: E402
 
-__all__ = ["Classifier", "Rotation", "judge", "load", "write_rows", "write_stream"]
+__all__ = ["Classifier", "judge", "load", "write_rows", "write_stream"]

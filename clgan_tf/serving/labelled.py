@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from clgan_tf import capture
+from clgan_tf.common.errors import DataError
 from clgan_tf.data.examples import UNLABELLED
 from clgan_tf.data.sources import Sources
 from clgan_tf.evaluation.metrics import score
@@ -36,9 +37,11 @@ def judge(
     """Scores every session of the sources' classes; those without a label are left out.
 
     Raises:
-      CaptureError: see clgan_tf.capture.stream.
+      CaptureError: see clgan_tf.capture.stream. DataError: no source has a label.
     """
     labelled = [source for source in sources.sources if source.label != UNLABELLED]
+    if not labelled:
+        raise DataError("No capture lies in a class folder; put those whose class is known into CLASS/.")
     head, files = classifier.head, [source.path for source in labelled]
     parts, ended = [], []
     for sessions in capture.stream(

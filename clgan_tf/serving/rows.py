@@ -9,16 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from clgan_tf.common.errors import ConfigError
 from clgan_tf.common.files import naming, written_aside
 from clgan_tf.common.output import reader_is_gone
+from clgan_tf.common.rotation import Rotation
 
 COLUMNS = (
     *("capture", "protocol", "source", "source_port", "destination", "destination_port", "first_time", "last_time"),
     *("packets", "bytes", "label", "probability", "familiarity", "top"),
 )
-UNITS = {"k": 1e3, "M": 1e6, "G": 1e9, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-SIZES = "kMG"
 
 Row = dict[str, Any]
 
@@ -40,53 +38,30 @@ def write_rows(rows: Iterable[Row], output: str) -> int:
 def write_stream(rows: Iterable[Row], output: str, rotate: str = "") -> int:
     """As `write_rows`, but each row is there to be read as soon as it is known: the file grows by whole lines.
 
-    rotate: see `Rotation`.
+    A file that stands at `output` is renamed after the present moment, as `Rotation` says for those that follow.
     """
     if output == "-":
         return _print_rows(rows, flush=True)
-    count, rotation = 0, Rotation.of(rotate)
+    path, rotation, count = Path(output), Rotation.of(rotate), 0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size:
+        _move_behind(path)
     waiting = iter(rows)
-    is_over = False
-    while not is_over:
-        is_over = True
-        with naming(output), open(output, "w", newline="", encoding="utf-8") as file:
+    row = next(waiting, None)
+    if row is None:
+        path.touch()
+    while row is not None:
+        with open(path, "w", newline="", encoding="utf-8") as file:
             write, begun = _writer(output, file), time.monotonic()
-            for row in waiting:
-                write(row)
-                file.flush()
+            while row is not None and not rotation.is_due(file.tell(), time.monotonic() - begun):
+                with naming(output):
+                    write(row)
+                    file.flush()
                 count += 1
-                if rotation.is_due(file.tell(), time.monotonic() - begun):
-                    is_over = False
-                    break
-        if not is_over:
-            _move_behind(Path(output))
+                row = next(waiting, None)
+        if row is not None:
+            _move_behind(path)
     return count
-
-
-class Rotation:
-    """When a growing file is renamed and a new one begun: "100M" bytes (k, M, G), "1h" (s, m, h, d), or "" for never.
-
-    Raises:
-      ConfigError: the text is neither.
-    """
-
-    def __init__(self, size: float, seconds: float) -> None:
-        self.size, self.seconds = size, seconds
-
-    @classmethod
-    def of(cls, text: str) -> "Rotation":
-        """What a text says."""
-        if not text:
-            return cls(float("inf"), float("inf"))
-        number, unit = text[:-1], text[-1]
-        if unit not in UNITS or not number.isdecimal() or not int(number):
-            raise ConfigError(f"--rotate takes a size such as 100M or a time such as 1h, not {text!r}.")
-        amount = int(number) * UNITS[unit]
-        return cls(amount, float("inf")) if unit in SIZES else cls(float("inf"), amount)
-
-    def is_due(self, size: int, seconds: float) -> bool:
-        """Whether a file of so many bytes, begun so long ago, is to be left."""
-        return size >= self.size or seconds >= self.seconds
 
 
 def _move_behind(path: Path) -> None:

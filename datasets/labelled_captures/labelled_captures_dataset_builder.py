@@ -13,6 +13,7 @@ from clgan_tf.data.sources import Sources
 class Builder(SessionDatasetBuilder, skip_registration=not session_builder.is_registered(__name__)):
     """The class names are the folders' names."""
 
+    OWN_CAPTURES = True
     MANUAL_DOWNLOAD_INSTRUCTIONS = """
     Put captures (pcap or pcapng, also inside gzip, zstd or xz) into one folder per class in this directory, and those
     without labels into a folder `unlabelled`.

@@ -141,6 +141,7 @@ def nflog(order: str, packet: bytes) -> bytes:
         (127, b"\x00\x00\xff\xff", r.TRUNCATED),
         (258, struct.pack("<III", 12, 1, 258) * 3, r.MALFORMED),
         (258, struct.pack("<III", 0, 1, 258) * 3, r.MALFORMED),
+        (192, (struct.pack("<BBHI", 0, 0, 8, 258) + struct.pack("<III", 12, 0, 192)) * 500, r.MALFORMED),
         (239, bytes(40), r.NOT_IP),
         (10, bytes(40), r.NOT_IP),
     ],

@@ -37,11 +37,11 @@ class Stream:
     def write(self, data: bytes) -> None:
         os.write(self._target, data)
 
-    def _record(self, port: int, size: int) -> None:
-        self.write(p.pcap([p.ipv4(p.udp(bytes([1]) * size, port))], 101, start=int(time.time()))[24:])
+    def _record(self, port: int, size: int, age: int = 0) -> None:
+        self.write(p.pcap([p.ipv4(p.udp(bytes([1]) * size, port))], 101, start=int(time.time()) - age)[24:])
 
-    def _block(self, port: int, size: int) -> None:
-        self.write(p.enhanced(p.ipv4(p.udp(bytes([1]) * size, port)), time=int(time.time() * 1e6)))
+    def _block(self, port: int, size: int, age: int = 0) -> None:
+        self.write(p.enhanced(p.ipv4(p.udp(bytes([1]) * size, port)), time=int((time.time() - age) * 1e6)))
 
     def close(self) -> None:
         os.close(self._target)
@@ -87,6 +87,16 @@ def test_a_session_leaves_when_it_is_idle_though_nothing_follows(stream):
     stream.wait_for([(1000, 1, 9)])
     stream.write_packet(1000, 7)
     stream.wait_for([(1000, 1, 9), (1000, 1, 7)])
+    stream.close()
+
+
+def test_a_packet_with_an_old_time_does_not_keep_others_from_leaving(stream):
+    stream.write_packet(1000, 9)
+    until = time.monotonic() + 1 + SOON
+    while (1000, 1, 9) not in stream.rows and time.monotonic() < until:
+        stream.write_packet(2000, 1, 3600)
+        time.sleep(0.15)
+    assert (1000, 1, 9) in stream.rows
     stream.close()
 
 

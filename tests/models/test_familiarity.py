@@ -35,15 +35,26 @@ def test_distance_counts_in_units_of_each_directions_spread():
     assert near > 0.1
 
 
-@pytest.mark.parametrize("count", [2, 3, 10])
-def test_fewer_sessions_than_features(count):
+@pytest.mark.parametrize("count", [2, 3, 10, 40])
+def test_few_sessions_reject_no_more_than_was_asked_for(count):
+    """From so few nobody can say what happens to one in a hundred, so that nothing is rejected at 0.01."""
     rng = np.random.default_rng(0)
     layer = fitted(rng.normal(size=(count, 64)).astype(np.float32))
-    assert np.isfinite(layer(rng.normal(size=(5, 64)).astype(np.float32)).numpy()).all()
+    familiarity = layer(rng.normal(size=(2_000, 64)).astype(np.float32)).numpy()
+    assert familiarity.min() > 0.99 / (count + 1)
+
+
+def test_a_hundred_sessions_reject_about_what_was_asked_for():
+    rng = np.random.default_rng(0)
+    rates = []
+    for _ in range(20):
+        layer = fitted(rng.normal(size=(100, 32)).astype(np.float32))
+        rates.append(np.mean(layer(rng.normal(size=(1_000, 32)).astype(np.float32)).numpy() < 0.05))
+    assert 0.02 < np.mean(rates) < 0.09
 
 
 def test_sessions_that_are_all_alike():
-    layer = fitted(np.ones((10, 4), np.float32))
+    layer = fitted(np.ones((200, 4), np.float32))
     alike, other = layer(np.array([[1, 1, 1, 1], [1, 1, 1, 2]], np.float32)).numpy()
     assert alike == 1.0
     assert other < 0.01

@@ -48,6 +48,10 @@ def test_it_prints_scores_new_and_absent_classes(finished_run, tuesday, capsys):
 def test_one_class_is_enough_and_damage_is_the_exit_status(finished_run, tuesday, capsys):
     for name in ("VoIP", "New", "unlabelled"):
         shutil.rmtree(tuesday / name)
+    (tuesday.parent / "none" / "unlabelled").mkdir(parents=True)
+    shutil.copy(sorted((tuesday / "Chat").iterdir())[0], tuesday.parent / "none" / "unlabelled")
+    assert main(["--mode=evaluate", f"--run_dir={finished_run}", f"--source={tuesday.parent / 'none'}"]) == 1
+    assert "No capture lies in a class folder" in capsys.readouterr().err
     some = sorted((tuesday / "Chat").iterdir())[0]
     some.write_bytes(some.read_bytes()[:-5])
     assert main(["--mode=evaluate", f"--run_dir={finished_run}", f"--source={tuesday}"]) == 3

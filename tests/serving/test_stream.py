@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from clgan_tf.common.errors import ConfigError
+from clgan_tf.common.rotation import Rotation
 from clgan_tf.main import main
-from clgan_tf.serving import Rotation, rows
+from clgan_tf.serving import rows
 from tests import packets as p
 
 
@@ -77,6 +78,15 @@ def test_a_stream_rotates_and_loses_no_row(tmp_path):
         assert len(found) == 100
 
 
+def test_a_stream_that_begins_again_keeps_what_stood_there(tmp_path):
+    output = tmp_path / "new" / "rows.jsonl"
+    assert rows.write_stream(map(row, range(3)), str(output)) == 3
+    assert rows.write_stream(map(row, range(2)), str(output)) == 2
+    assert rows.write_stream([], str(output)) == 0
+    sizes = {len(path.read_text().splitlines()) for path in output.parent.iterdir()}
+    assert sizes == {3, 2, 0}
+
+
 def test_it_rotates_by_time(tmp_path):
     def slowly():
         for number in range(3):
@@ -87,7 +97,7 @@ def test_it_rotates_by_time(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
-@pytest.mark.parametrize("text", ["1", "M", "0k", "-1h", "1.5h", "1x", "\u00b2k"])
+@pytest.mark.parametrize("text", ["1", "M", "9" * 400 + "G", "0k", "-1h", "1.5h", "1x", "\u00b2k"])
 def test_other_rotations_are_refused(text, finished_run, capsys):
     with pytest.raises(ConfigError, match="--rotate takes a size such as 100M or a time such as 1h"):
         Rotation.of(text)

@@ -198,7 +198,7 @@ def run_evaluate(settings: EvaluateSettings) -> bool:
 
 def _evaluate_on_captures(classifier: serving.Classifier, source: Path, reject: float) -> bool:
     sources = labelled_folder.sources_below(source, least_classes=1)
-    with progress.captures_bar("Evaluating", [one.path for one in sources.sources]) as show:
+    with progress.captures_bar("Evaluating", [one.path for one in sources.labelled]) as show:
         verdict = serving.judge(classifier, sources, reject, show)
     if verdict.scores:
         scores = verdict.scores
@@ -214,9 +214,9 @@ def _evaluate_on_captures(classifier: serving.Classifier, source: Path, reject: 
         )
     if verdict.absent:
         print(f"Without a session here: {', '.join(verdict.absent)}.")
-    for warning in (warning for summary in verdict.ended for warning in summary.warnings):
+    for warning in classifier.warnings:
         print(f"Warning: {warning}", file=sys.stderr)
-    return any(summary.is_damaged for summary in verdict.ended)
+    return classifier.is_damaged
 
 
 def _score(trained: Trained, dataset: Dataset, split: str) -> RunResult:

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from clgan_tf.capture import REPRESENTATIONS, UNITS, SessionRules
 from clgan_tf.capture.rules import LONGEST
+from clgan_tf.capture.sources import STANDARD_INPUT
 from clgan_tf.common.errors import ConfigError
 from clgan_tf.common.rotation import Rotation
 from clgan_tf.common.setting import Settings, as_flags, setting
@@ -296,7 +297,7 @@ class ClassifySettings(Settings):
     @property
     def may_stream(self) -> bool:
         """Whether packets come as they come; standard input may be a file, too."""
-        return bool(self.interface) or self.captures == (Path("-"),)
+        return bool(self.interface) or self.captures == (Path(STANDARD_INPUT),)
 
     @property
     def classifier_path(self) -> Path:

@@ -210,7 +210,7 @@ def _fast(block: Block, inner: bool) -> tuple[Segments, dict[str, np.ndarray]]:
             break
         ethertype[tagged] = u16(network[tagged] + 2)
         network[tagged] += 4
-    is_named = typed & (network <= stop) & ~np.isin(ethertype, link_layer.ETHERTYPES_VLAN)
+    is_named = typed & (network <= stop)
     is_arp = is_named & (ethertype == link_layer.ETHERTYPE_ARP)
     is_other = is_named & (ethertype > link_layer.LONGEST_802_3_FRAME) & ~np.isin(ethertype, link_layer.FOLLOWED)
     network = np.minimum(network, len(data) - 64)
@@ -232,7 +232,7 @@ def _fast(block: Block, inner: bool) -> tuple[Segments, dict[str, np.ndarray]]:
     is_extension = is6 & np.isin(protocol, packet.IPV6_HEADERS)
     is_not_ours = good & ~tcp & (protocol != packet.UDP) & ~is_extension
     is_tunnel = is_not_ours & np.isin(protocol, tunnels.PROTOCOLS)
-    unused = {ARP: is_arp, NOT_IP: is_other & ~is_arp, NOT_TCP_OR_UDP: is_not_ours & ~is_tunnel}
+    unused = {ARP: is_arp, NOT_IP: is_other, NOT_TCP_OR_UDP: is_not_ours & ~is_tunnel}
     if not inner:
         unused[TUNNEL] = is_tunnel
     good &= tcp | (protocol == packet.UDP)

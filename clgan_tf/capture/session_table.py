@@ -101,7 +101,7 @@ class SessionTable:
             self.segments += to - at
             at = to
             if self.segments % INTERVAL == 0:
-                yield from self._leave(self._is_idle())
+                yield from self._leave(self._waited())
 
     def due(self) -> Iterator[Batch]:
         """Of live traffic: the sessions whose image is full, once each, and those that are idle by the clock."""
@@ -111,8 +111,7 @@ class SessionTable:
             full = full[np.argsort(rows["opened"][full])]
             yield self._batch(full, full, self._images[full])
             rows["told"][full] = 1
-        waited = time.monotonic_ns() - rows["arrived"]
-        yield from self._leave(waited > self.rules.idle_timeout * 1e9)
+        yield from self._leave(time.monotonic_ns() - rows["arrived"])
 
     def finish(self) -> Iterator[Batch]:
         """All sessions that are still here, in order of their first packet; the table is done for then.
@@ -164,15 +163,13 @@ class SessionTable:
         rows["packets"][groups] += np.add.reduceat(packets.packets[order], begins)
         rows["payloads"][groups] += np.add.reduceat(packets.has_payload[order], begins, dtype=np.int64)
         times = packets.time_ns[order]
-        closed = np.where(packets.closes[order], times, LATEST_TIME)
-        for column, extreme, values in (
-            ("closed", np.minimum, closed),
-            ("first", np.minimum, times),
-            ("last", np.maximum, times),
-        ):
+        extremes = [("first", np.minimum, times), ("last", np.maximum, times)]
+        if self.rules.tcp_close:
+            extremes.append(("closed", np.minimum, np.where(packets.closes[order], times, LATEST_TIME)))
+            opening = np.flatnonzero(packets.syn >= 0)
+            rows["syn"][slots[opening]] = packets.syn[opening]  # of several the latest, as NumPy promises
+        for column, extreme, values in extremes:
             rows[column][groups] = extreme(rows[column][groups], extreme.reduceat(values, begins))
-        opening = np.flatnonzero(packets.syn >= 0)
-        rows["syn"][slots[opening]] = packets.syn[opening]  # of several the latest, as NumPy promises
         rows["previous"][groups] = packets.time_ns[latest]
         rows["recent"][groups] = self.segments + latest
         rows["arrived"][groups] = time.monotonic_ns()
@@ -290,19 +287,22 @@ class SessionTable:
         ):
             images[to:to_end] = buffer[at:end]
 
-    def _is_idle(self) -> np.ndarray:
-        """By the packets' times, bool [n]. They may jump: what is idle is so as seen from every recent packet."""
+    def _waited(self) -> np.ndarray:
+        """Since each session's latest packet, as seen from every recent one, for times may jump: ns, int64 [n]."""
         now, self._lowest_time = self._lowest_time, LATEST_TIME
-        return now - self._rows["previous"][: self._top] > self.rules.idle_timeout * 1e9
+        return now - self._rows["previous"][: self._top]
 
-    def _leave(self, is_idle: np.ndarray) -> Iterator[Batch]:
-        """What has ended or is idle; and, without room for another INTERVAL, what is longest without a packet."""
+    def _leave(self, waited: np.ndarray) -> Iterator[Batch]:
+        """What has ended or is idle; and, without room for another INTERVAL, what is longest without a packet.
+
+        waited: since each session's latest packet, ns, int64 [n].
+        """
         rows = self._rows[: self._top]
         leaving = np.zeros(self._top, bool)
         leaving[self._ended] = True
         self._ended = []
         if self.rules.idle_timeout:
-            leaving |= (rows["packets"] > 0) & is_idle
+            leaving |= (rows["packets"] > 0) & (waited > self.rules.idle_timeout * 1e9)
         if leaving.any():
             yield self._take(np.flatnonzero(leaving))
         occupied = np.flatnonzero(rows["packets"])

@@ -52,10 +52,7 @@ class Window:
             raise self._damage
         if self._pipe and self._live:
             self.is_quiet = not self._pipe.is_ready(TICK_SECONDS)
-            if not self._live.goes_on(is_ready=not self.is_quiet):
-                self.stop = FRAME_FRONT  # A part of a packet is no damage here.
-                return False
-            if self.is_quiet:
+            if self.is_quiet and not self._live.is_stopped:
                 return True
         if self.stop + MARGIN >= len(self.buffer):
             self.buffer = self.buffer + bytes(len(self.buffer))

@@ -49,6 +49,11 @@ class Sources:
     not_served: list[str]
 
     @property
+    def labelled(self) -> list[Source]:
+        """Those whose sessions have a label."""
+        return [source for source in self.sources if source.label != UNLABELLED]
+
+    @property
     def has_published_test(self) -> bool:
         """Whether the authors chose a test part."""
         return any(source.is_test for source in self.sources)
@@ -66,9 +71,8 @@ def split_by_capture(sources: Sources, test_fraction: float, validation_fraction
       DataError: see recipe.split_captures.
     """
     captures: dict[int, list[str]] = {label: [] for label in range(len(sources.class_names))}
-    for source in sources.sources:
-        if source.label != UNLABELLED:
-            captures[source.label].append(source.name)
+    for source in sources.labelled:
+        captures[source.label].append(source.name)
     splits, left_out = split_captures(captures, test_fraction, validation_fraction, seed)
     served = [label for label in captures if label not in left_out]
     labels = {UNLABELLED: UNLABELLED} | {label: place for place, label in enumerate(served)}

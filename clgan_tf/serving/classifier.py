@@ -15,6 +15,7 @@ import tensorflow as tf
 from clgan_tf import capture
 from clgan_tf.capture import REPRESENTATIONS
 from clgan_tf.capture.live import IDLE_SECONDS
+from clgan_tf.capture.parallel import Progress
 from clgan_tf.common import typed_json
 from clgan_tf.common.errors import ModelFileError
 from clgan_tf.common.files import readable_name
@@ -32,7 +33,7 @@ PROTOCOLS = {6: "TCP", 17: "UDP"}
 class Classifier:
     """A trained classifier with the representation and class names it was saved with.
 
-    ended: after `classify`, the summary of every capture that was read to its end.
+    ended: after `judged` or `classify`, the summary of every capture that was read to its end.
     """
 
     model: keras.Model
@@ -89,7 +90,7 @@ class Classifier:
         self,
         captures: str | Path | Iterable[str | Path],
         strict: bool = False,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Progress | None = None,
         workers: int = 1,
         live: capture.Live | None = None,
         idle_timeout: float = 0.0,
@@ -98,14 +99,38 @@ class Classifier:
         """Yields one row a session, capture by capture; memory is bounded, as that of clgan_tf.capture.stream.
 
         A capture's rows come in order of first packet, unless sessions end or have to leave while it is read.
+
+        Args:
+          strict, progress, workers, live, idle_timeout: see `judged`.
+          reject: a session is called UNKNOWN if it is less familiar than this share of training's sessions, which is
+            then also how many of those that are known are rejected.
+
+        Raises:
+          CaptureError: see clgan_tf.capture.stream.
+        """
+        for sessions, outputs in self.judged(captures, strict, progress, workers, live, idle_timeout):
+            for row in range(len(sessions)):
+                yield self._row(
+                    sessions, row, outputs["probabilities"][row], float(outputs["familiarity"][row]), reject
+                )
+
+    def judged(
+        self,
+        captures: str | Path | Iterable[str | Path],
+        strict: bool = False,
+        progress: Progress | None = None,
+        workers: int = 1,
+        live: capture.Live | None = None,
+        idle_timeout: float = 0.0,
+    ) -> Iterator[tuple[capture.Sessions, dict[str, np.ndarray]]]:
+        """Yields the captures' sessions, some at a time, with what `outputs` says of them.
+
         More workers read several captures at once; clgan_tf.capture.stream says what a script needs for that.
 
         Args:
-          live: a row comes as soon as its label cannot change any more, or the session is idle.
+          live: a session comes as soon as its label cannot change any more, or it is idle.
           idle_timeout: seconds without a packet that end a live session; 0: as the classifier has it, else
             live.IDLE_SECONDS.
-          reject: a session is called UNKNOWN if it is less familiar than this share of training's sessions, which is
-            then also how many of those that are known are rejected.
 
         Raises:
           CaptureError: see clgan_tf.capture.stream.
@@ -128,11 +153,7 @@ class Classifier:
         )
         for sessions in parts if live else _gathered(parts):
             self.ended += sessions.ended
-            outputs = self.outputs(sessions.images)
-            for row in range(len(sessions)):
-                yield self._row(
-                    sessions, row, outputs["probabilities"][row], float(outputs["familiarity"][row]), reject
-                )
+            yield sessions, self.outputs(sessions.images)
 
     def _row(
         self, sessions: capture.Sessions, row: int, probabilities: np.ndarray, familiarity: float, reject: float

@@ -1,11 +1,11 @@
 """A saved classifier before captures whose classes are known: does what was learned on Monday hold on Tuesday?"""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from clgan_tf import capture
+from clgan_tf.capture import workers_for
+from clgan_tf.capture.parallel import Progress
 from clgan_tf.common.errors import DataError
 from clgan_tf.data.examples import UNLABELLED
 from clgan_tf.data.sources import Sources
@@ -19,43 +19,30 @@ class Verdict:
     """What became of the sessions.
 
     scores: of the sessions of classes that the classifier knows, None if there are none; its means are over those
-    classes that have some; rejected: share of these that
-    are called unknown; strange: of every other class, its sessions and the share of them that are; absent: classes that
-    it knows and that have no session; ended: the captures' summaries.
+    classes that have some; rejected: share of these sessions that are called unknown; strange: of every other class,
+    its sessions and the share of them that are; absent: classes that it knows and that have no session.
     """
 
     scores: Scores | None
     rejected: float
     strange: dict[str, tuple[int, float]]
     absent: list[str]
-    ended: list[capture.CaptureSummary]
 
 
-def judge(
-    classifier: Classifier, sources: Sources, reject: float, progress: Callable[[int, int], None] | None = None
-) -> Verdict:
-    """Scores every session of the sources' classes; those without a label are left out.
+def judge(classifier: Classifier, sources: Sources, reject: float, progress: Progress | None = None) -> Verdict:
+    """Scores every session of the sources' classes; those without a label are left out. See `Classifier.judged`.
 
     Raises:
       CaptureError: see clgan_tf.capture.stream. DataError: no source has a label.
     """
-    labelled = [source for source in sources.sources if source.label != UNLABELLED]
+    labelled = sources.labelled
     if not labelled:
         raise DataError("No capture lies in a class folder; put those whose class is known into CLASS/.")
-    head, files = classifier.head, [source.path for source in labelled]
-    parts, ended = [], []
-    for sessions in capture.stream(
-        files,
-        head.representation,
-        head.unit,
-        rules=classifier.rules,
-        progress=progress,
-        workers=capture.workers_for(files),
-    ):
+    files = [source.path for source in labelled]
+    parts = []
+    for sessions, outputs in classifier.judged(files, progress=progress, workers=workers_for(files)):
         classes = np.array([labelled[place].label for place in sessions.capture.tolist()], np.int64)
-        outputs = classifier.outputs(sessions.images)
         parts.append((classes, outputs["probabilities"].argmax(axis=1), outputs["familiarity"] < reject))
-        ended += sessions.ended
     classes, predicted, is_unknown = (np.concatenate(column) for column in zip(*parts, strict=True))
     names = classifier.class_names
     ours = np.array([names.index(name) if name in names else UNLABELLED for name in sources.class_names])[classes]
@@ -70,7 +57,6 @@ def judge(
         rejected=float(is_unknown[known].mean()) if known.any() else 0.0,
         strange=strange,
         absent=[name for label, name in enumerate(names) if not (ours == label).any()],
-        ended=ended,
     )
 
 

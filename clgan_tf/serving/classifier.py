@@ -203,7 +203,8 @@ def load(path: str | Path) -> Classifier:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
         head = model.get_layer("probabilities")
         shapes = {"probabilities": (None, len(head.class_names)), "familiarity": (None,)}
-        given = {name: output.shape for name, output in model.output.items()}
+        outputs = model.output if isinstance(model.output, dict) else {}  # an earlier version's has one, of no name
+        given = {name: output.shape for name, output in outputs.items()}
         fits = model.input_shape == (None, 28, 28, 1) and given == shapes
         representation = REPRESENTATIONS[head.representation]
         typed_json.convert(head.rules, capture.SessionRules)

@@ -47,6 +47,14 @@ def test_a_script_that_imports_nothing_else_loads_a_classifier_of_the_default_ne
     assert int(done.stdout) == len(prepared.facts.class_names)
 
 
+def test_a_classifier_of_an_earlier_version_is_told_apart_from_a_damaged_one(finished_run, tmp_path):
+    """It gave probabilities alone."""
+    model = serving.load(finished_run / "classifier.keras").model
+    keras.Model(model.input, model.output["probabilities"]).save(tmp_path / "old.keras")
+    with pytest.raises(ModelFileError, match="shapes and class names of this classifier do not fit; train it again"):
+        serving.load(tmp_path / "old.keras")
+
+
 def test_rows_describe_their_sessions(finished_run, demo_corpus):
     path = demo_corpus / "unseen.pcap"
     classifier = serving.load(finished_run / "classifier.keras")

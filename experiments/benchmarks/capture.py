@@ -76,6 +76,16 @@ def make_rough_capture(path: Path, folder: Path, packets: int) -> int:
     return count
 
 
+def as_pcapng(path: Path) -> None:
+    """Writes a capture's packets beside it once more, as enhanced packet blocks of one interface."""
+    import dpkt
+
+    with open(path, "rb") as source, open(path.with_suffix(".pcapng"), "wb") as target:
+        writer = dpkt.pcapng.Writer(target)
+        for moment, frame in dpkt.pcap.Reader(source):
+            writer.writepkt(frame, moment)
+
+
 def _session(rng: random.Random) -> list[bytes]:
     ends = [(rng.randbytes(4), rng.randrange(1024, 65535)), (rng.randbytes(4), rng.choice((443, 80, 53, 22, 993)))]
     is_udp = ends[1][1] == 53
@@ -147,6 +157,7 @@ def tshark_conversations(path: str) -> int:
 TWO_COMMANDS = "2 files, 2 commands"  # at the same time, the slower one counts
 READERS: dict[str, Callable[[str], int]] = {
     "clgan_tf l7": lambda path: ours(path, "l7"),
+    "clgan_tf l7, pcapng": lambda path: ours(str(Path(path).with_suffix(".pcapng")), "l7"),
     "clgan_tf masked": lambda path: ours(path, "masked"),
     "clgan_tf all_layers": lambda path: ours(path, "all_layers"),
     "clgan_tf l7, 2 files": lambda path: ours([path, path], "l7"),
@@ -198,6 +209,7 @@ def main() -> None:
             packets = make_rough_capture(path, options.rough, 1_500_000)
         else:
             packets = make_capture(path, options.sessions)
+        as_pcapng(path)
         megabytes = path.stat().st_size / 1e6
         print(f"{packets:,} packets, {megabytes:,.0f} MB; {options.rounds} rounds in turn")
         measured = {reader: [] for reader in readers}

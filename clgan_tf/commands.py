@@ -25,7 +25,7 @@ from clgan_tf.data.examples import Examples
 from clgan_tf.data.recipe import OWN_SPLITS
 from clgan_tf.data.registered import open_any
 from clgan_tf.evaluation import audit
-from clgan_tf.reporting import audit_report, paper
+from clgan_tf.reporting import audit_report, paper, sweep_report
 from clgan_tf.reporting import run_report as side_by_side
 from clgan_tf.reporting.prepared import prepared_table
 from clgan_tf.reporting.results import write_results
@@ -282,13 +282,14 @@ def _of_stream(settings: ClassifySettings, classifier: serving.Classifier, count
 
 
 def run_report(settings: ReportSettings) -> None:
-    """Puts runs side by side, or all results of sweeps as the paper has them."""
+    """Puts runs side by side, or all results of sweeps: as the paper has them, or else in tables of their own."""
     if settings.results:
         rows = [row for path in settings.results for row in sweep_results.read_results(path)]
+        report = paper if paper.is_of_it(rows) else sweep_report
         if settings.output == "-":
-            print(paper.page(rows), end="")
+            print(report.page(rows), end="")
             return
-        written = paper.write(rows, Path(settings.output))
+        written = report.write(rows, Path(settings.output))
     else:
         runs = side_by_side.find_runs(settings.patterns)
         text = side_by_side.report(runs)

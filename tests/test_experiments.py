@@ -6,7 +6,7 @@ import pytest
 from absl import flags as absl_flags
 
 from clgan_tf import flags
-from clgan_tf.reporting import paper
+from clgan_tf.reporting import paper, sweep_report
 from clgan_tf.sweeps.file import read_sweep
 from clgan_tf.sweeps.results import read_results
 
@@ -48,3 +48,14 @@ def test_the_committed_report_is_that_of_the_committed_results():
     text, _, pictures = (PAPER / "report.md").read_text(encoding="utf-8").partition("## Pictures")
     assert text == paper.page(rows)[:-1] + "\n\n"
     assert all((PAPER / line[line.rindex("(") + 1 : -1]).exists() for line in pictures.splitlines() if "![" in line)
+
+
+@pytest.mark.parametrize("name", ["lead", "ablation"])
+def test_and_so_is_each_page_of_its_own_sweep(name):
+    results = EXPERIMENTS / f"results/{name}.jsonl"
+    text = (EXPERIMENTS / f"results/{name}.md").read_text(encoding="utf-8")
+    shown = [line for line in text.splitlines() if line.startswith("![")]
+    pictures = [line[line.rindex("(") + 1 : -1] for line in shown]
+    captions = {picture: picture.removeprefix(f"{name}_").removesuffix(".png") for picture in pictures}
+    assert text == sweep_report.page(read_results(results), captions)
+    assert all((results.parent / picture).exists() for picture in pictures)

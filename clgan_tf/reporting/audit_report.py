@@ -29,19 +29,19 @@ def table(findings: list[Finding], overlaps: dict[str, dict[str, int]]) -> str:
 
 def warnings(findings: list[Finding], overlaps: dict[str, dict[str, int]]) -> list[str]:
     """One sentence for each group that nearly decides the class, and for splits that share images."""
-    found = []
+    sentences = []
     for finding in findings:
         if finding.is_shortcut:
             what = "it is content, but so simple that no network is needed"
             if not finding.group.is_content:
                 what = "it names hosts or moments, so scores on this data say little about other networks"
-            found.append(f"{finding.group} alone is right for {finding.accuracy:.1%} of sessions; {what}.")
+            sentences.append(f"{finding.group} alone is right for {finding.accuracy:.1%} of sessions; {what}.")
     for name, counts in overlaps.items():
         if counts["images_in_several_splits"]:
-            found.append(
+            sentences.append(
                 f"{name} share {counts['images_in_several_splits']:,} images: a test on them is partly recall."
             )
-    return found
+    return sentences
 
 
 def write(findings: list[Finding], overlaps: dict[str, dict[str, int]], facts: DataFacts, path: Path) -> list[Path]:

@@ -6,14 +6,13 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from clgan_tf.common.files import written_aside
 from clgan_tf.data import recipe
 from clgan_tf.models import NETWORKS, title
-from clgan_tf.reporting import figures, markdown, web_page
+from clgan_tf.reporting import markdown, web_page
 from clgan_tf.reporting.paper import statistics
 from clgan_tf.reporting.paper.definitions import TABLES
 from clgan_tf.reporting.paper.pictures import pictures
-from clgan_tf.reporting.paper.runs import DATA_NAMES, REPRESENTATIONS, SYSTEMS, frame, shared_settings
+from clgan_tf.reporting.paper.runs import CLGAN, DATA_NAMES, REPRESENTATIONS, SYSTEMS, frame, shared_settings
 from clgan_tf.reporting.tables import COLUMNS, split_text
 from clgan_tf.sweeps.results import Row
 
@@ -35,6 +34,11 @@ AHEAD = """\
 Accuracy of CLGAN less that of another system with the same labels and, where that uses one, the same unlabelled pool,
 in points: the mean over the seeds that both have, then over cells; and the cell in which CLGAN is furthest behind or
 least ahead. Most cells have one seed: a single difference below about two points is no evidence."""
+
+
+def is_of_it(rows: list[Row]) -> bool:
+    """Whether any row is of the paper's CLGAN on a data set of the paper's."""
+    return any(row.cell.model == CLGAN and row.result.data.source_kind in DATA_NAMES for row in rows)
 
 
 def page(rows: list[Row], captions: Mapping[str, str] | None = None) -> str:
@@ -81,15 +85,7 @@ def write(rows: list[Row], target: Path) -> list[Path]:
     """Writes the page as FILE.md, its pictures beside it, and FILE.html, which holds them; returns what was written."""
     drawn = pictures(frame(rows), target.stem)
     text = page(rows, {name: caption for name, (_, caption) in drawn.items()})
-    for name, (figure, _) in drawn.items():
-        figures.save(figure, target.with_name(name))
-    with written_aside(target) as aside:
-        aside.write_text(text, encoding="utf-8")
-    whole = target.with_suffix(".html")
-    with written_aside(whole) as aside:
-        pngs = {quote(name): target.with_name(name).read_bytes() for name in drawn}
-        aside.write_text(web_page.self_contained(text, pngs), encoding="utf-8")
-    return [target, whole, *(target.with_name(name) for name in drawn)]
+    return web_page.write(text, drawn, target)
 
 
 def _superseded(rows: list[Row]) -> list[str]:

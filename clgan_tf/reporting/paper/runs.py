@@ -11,7 +11,8 @@ from clgan_tf.sweeps.results import Row
 
 ISCX, USTC = PUBLISHED
 DATA_NAMES = {ISCX: "ISCX VPN-nonVPN 2016", USTC: "USTC-TFC2016"}
-SEMI_SUPERVISED = ("clgan", "dcgan", "bytesgan", "autoencoder")
+CLGAN = "clgan"
+SEMI_SUPERVISED = (CLGAN, "dcgan", "bytesgan", "autoencoder")
 SYSTEMS = (*SEMI_SUPERVISED, "cnn_lstm", *ON_BYTES)
 REPRESENTATIONS = ("all_layers", "l7", "masked")
 

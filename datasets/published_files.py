@@ -60,6 +60,6 @@ def known_urls(name: str) -> dict[str, tuple[str, str]]:
 def check(path: Path, expected: str) -> None:
     """Raises DataError where the file's SHA-256 is another."""
     with open(path, "rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != expected:
-        raise DataError(f"{path}: SHA-256 is {found}, expected {expected}; fetch the file again.")
+        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    if actual != expected:
+        raise DataError(f"{path}: SHA-256 is {actual}, expected {expected}; fetch the file again.")

@@ -127,8 +127,8 @@ class _Section:
     def packets(self) -> _Columns:
         """The packets read since the last call."""
         self._join_few()
-        found, self._found = [NO_PACKETS, *self._found], []
-        return tuple(np.concatenate(found).T)
+        parts, self._found = [NO_PACKETS, *self._found], []
+        return tuple(np.concatenate(parts).T)
 
     def _join_few(self) -> None:
         if self._few:

@@ -181,10 +181,10 @@ class SessionTable:
         _, first, inverse = np.unique(hashes_of(key), return_index=True, return_inverse=True)
         if not np.array_equal(key[first[inverse]], key):
             _, first, inverse = np.unique(key.view("V48").reshape(-1), return_index=True, return_inverse=True)
-        found = list(map(self._slots.get, packed(key[first])))
-        new = np.flatnonzero([slot is None for slot in found])
+        known = list(map(self._slots.get, packed(key[first])))
+        new = np.flatnonzero([slot is None for slot in known])
         new = new[np.argsort(first[new])]
-        slots = np.array([-1 if slot is None else slot for slot in found], np.int64)
+        slots = np.array([-1 if slot is None else slot for slot in known], np.int64)
         slots[new] = self._open(first[new], packets)
         return slots[inverse]
 

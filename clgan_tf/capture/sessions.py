@@ -191,13 +191,13 @@ def stream(
         raise ConfigError(f"There is no representation {representation!r}; choose one of {names}.")
     if unit not in UNITS:
         raise ConfigError(f"There is no unit {unit!r}; choose one of {', '.join(UNITS)}.")
-    found = find([paths] if isinstance(paths, str | Path) else list(paths))
-    if STANDARD_INPUT in found or live:  # Another process would not have it.
+    files = find([paths] if isinstance(paths, str | Path) else list(paths))
+    if STANDARD_INPUT in files or live:  # Another process would not have it.
         workers = 1
-    jobs = [partial(_read, path, index, representation, unit, rules, strict, live) for index, path in enumerate(found)]
+    jobs = [partial(_read, path, index, representation, unit, rules, strict, live) for index, path in enumerate(files)]
     sessions, warnings = 0, []
     for part in in_order(jobs, workers, progress or _ignore):
-        part.paths = found
+        part.paths = files
         sessions += len(part) + part.drops.get(NO_PAYLOAD, 0)
         warnings += part.warnings
         yield part

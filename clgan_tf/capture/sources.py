@@ -21,21 +21,21 @@ def find(paths: Sequence[str | Path]) -> list[str]:
     Raises:
       CaptureError: a folder holds no capture, or a pattern matches nothing.
     """
-    found: list[str] = []
+    files: list[str] = []
     for path in map(str, paths):
         if path != STANDARD_INPUT and Path(path).is_dir():
             inside = list(map(str, captures_below(Path(path))))
             if not inside:
                 raise CaptureError(f"{path}: no capture in this folder or below it; name another.")
-            found += inside
+            files += inside
         elif glob.has_magic(path) and not Path(path).exists():
             matches = sorted(glob.glob(path, recursive=True))
             if not matches:
                 raise CaptureError(f"{path}: no file matches; correct the pattern.")
-            found += dict.fromkeys(find(matches))  # ** matches a folder and what is in it
+            files += dict.fromkeys(find(matches))  # ** matches a folder and what is in it
         else:
-            found.append(path)
-    return found
+            files.append(path)
+    return files
 
 
 def captures_below(folder: Path) -> list[Path]:

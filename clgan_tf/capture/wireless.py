@@ -86,11 +86,11 @@ def aggregated(link_type: int, frame: bytes) -> list[tuple[int, int]]:
         header = radio_header(link_type, frame)
         if header.inside != IEEE802_11:
             return []
-        found = data_frame(frame, header)
+        outer = data_frame(frame, header)
     except (Unused, IndexError, struct.error):
         return []
-    parts, at = [], found.data
-    while found.is_aggregate and at + ETHERNET_HEADER < len(frame):
+    parts, at = [], outer.data
+    while outer.is_aggregate and at + ETHERNET_HEADER < len(frame):
         (length,) = struct.unpack_from(">H", frame, at + 12)
         parts.append((at, min(ETHERNET_HEADER + length, len(frame) - at)))
         at += (ETHERNET_HEADER + length + 3) // 4 * 4

@@ -88,11 +88,11 @@ def leaves(kind: type) -> Iterator[tuple[dataclasses.Field, Any]]:
 
 def values(settings: Any) -> dict[str, Any]:
     """The values of settings and of those inside them, by the names of their flags."""
-    found: dict[str, Any] = {}
+    by_name: dict[str, Any] = {}
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
-        found |= values(value) if dataclasses.is_dataclass(value) else {field.name: value}
-    return found
+        by_name |= values(value) if dataclasses.is_dataclass(value) else {field.name: value}
+    return by_name
 
 
 def nested(given: dict[str, Any], kind: type) -> dict[str, Any]:

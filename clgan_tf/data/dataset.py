@@ -145,8 +145,8 @@ def open_dataset(directory: Path) -> Dataset:
     path = directory / DESCRIPTION_FILE
     if not path.exists():
         raise DataError(f"{directory} holds no {DESCRIPTION_FILE}; make the data set with --mode=prepare.")
-    found = typed_json.read(path, Description, REMEDY)
-    dataset = Dataset(directory, found.facts, found.captures, found.shards)
+    description = typed_json.read(path, Description, REMEDY)
+    dataset = Dataset(directory, description.facts, description.captures, description.shards)
     for split in SPLITS:  # A damaged test shard is told now, not after hours of training.
         for shard in dataset.paths(split):
             tfrecord.check_lengths(shard)

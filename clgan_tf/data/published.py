@@ -64,10 +64,10 @@ def sources(layout: Layout, files: dict[str, Path], label_map: tuple[int, ...] |
     Args:
       files: where each of `file_names` lies. label_map: our label of each class of the layout; default: the same.
     """
-    found = []
+    all_of_it = []
     for name, images, labels in file_names(layout):
         folder, part = name.rsplit("/", 1)
-        found.append(
+        all_of_it.append(
             Source(
                 str(files[images]),
                 name,
@@ -78,7 +78,7 @@ def sources(layout: Layout, files: dict[str, Path], label_map: tuple[int, ...] |
                 is_test=PART_NAMES[part] == "test" and "train" in layout.parts,
             )
         )
-    return found
+    return all_of_it
 
 
 def sources_below(root: Path, name: str, representation: str) -> Sources:

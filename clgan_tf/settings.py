@@ -78,15 +78,14 @@ PAPER_SCHEDULE = {
     "finetuning_learning_rate": 1e-3,
 }
 # Where a system has a schedule of its own. An epoch of CLGAN+ is 100 steps, whatever the number of sessions.
-SCHEDULES = {
-    "clgan_plus": {
-        "batch_size": 64,
-        "pretraining_epochs": 12,
-        "learning_rate": 1.5e-3,
-        "finetuning_epochs": 3,
-        "finetuning_learning_rate": 1e-3,
-    }
+PLUS_SCHEDULE = {
+    "batch_size": 64,
+    "pretraining_epochs": 12,
+    "learning_rate": 1.5e-3,
+    "finetuning_epochs": 3,
+    "finetuning_learning_rate": 1e-3,
 }
+SCHEDULES = {"clgan_plus": PLUS_SCHEDULE, "clgan_lite": PLUS_SCHEDULE}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +175,8 @@ class TrainSettings(PretrainSettings):
     MODE: ClassVar = "train"
 
     model: str = setting(
-        "CLGAN+, the paper's CLGAN of its section 2.2 or 2.1, or a system compared with them.", default="clgan_plus"
+        "CLGAN+, a small network that learns from it (clgan_lite), the paper's CLGAN, or another system.",
+        default="clgan_plus",
     )
     labels: float = setting(
         "Label budget: how many training sessions may show their label, in --labels_unit. Of networks but clgan_plus "

@@ -21,8 +21,10 @@ class System(NamedTuple):
 
 
 PLUS = "clgan_plus"  # its phases are its own: training/byte_phases.py
+LITE = "clgan_lite"  # learns from it: training/distillation.py
 NETWORKS = {
     PLUS: System("CLGAN+", "clgan_tf.models.clgan_plus:clgan_plus"),
+    LITE: System("CLGAN lite", "clgan_tf.models.clgan_lite:clgan_lite"),
     "clgan": System("CLGAN", "clgan_tf.models.clgan:clgan"),
     "clgan_cross_attention": System("CLGAN, section 2.1", "clgan_tf.models.clgan:clgan_cross_attention"),
     "dcgan": System("DCGAN", "clgan_tf.models.dcgan:dcgan"),
@@ -97,5 +99,7 @@ def check(model: str, baselines: tuple[str, ...], generator_loss: str) -> None:
     ):
         if value not in known:
             raise ConfigError(f"--{flag} takes {', '.join(known)}, not {value!r}.")
+    if model == LITE and LABELS_ALONE in baselines:
+        raise ConfigError(f"--model={LITE} learns from {PLUS}; give --model={PLUS} for the baseline `{LABELS_ALONE}`.")
     if model in ON_BYTES and LABELS_ALONE in baselines:
         raise ConfigError(f"--model={model} has no network for the baseline `{LABELS_ALONE}`; leave that out.")

@@ -21,10 +21,19 @@ MAX_WEIGHTS_BYTES = 256 << 20
 MAX_GROUPS = 10_000
 MAX_UNITS = 4096
 NAMING = ("module", "class_name", "registered_name")
-SIZES = ("units", "filters", "key_dim", "num_heads")
+SIZES = ("units", "filters", "key_dim", "num_heads", "input_dim", "output_dim")
 LAYERS = {
-    *("Add", "Bidirectional", "Concatenate", "Conv1D", "Conv2D", "Cropping1D", "Dense", "Dropout", "Flatten"),
-    *("GlobalAveragePooling1D", "GlobalMaxPooling1D", "Identity", "InputLayer", "LSTM", "LeakyReLU", "MaxPooling1D"),
+    *("Add", "Bidirectional", "Concatenate", "Conv1D", "Conv2D", "Cropping1D", "Dense", "Dropout", "Embedding"),
+    *(
+        "Flatten",
+        "GlobalAveragePooling1D",
+        "GlobalMaxPooling1D",
+        "Identity",
+        "InputLayer",
+        "LSTM",
+        "LeakyReLU",
+        "MaxPooling1D",
+    ),
     *("MultiHeadAttention", "RMSNormalization", "Rescaling", "Reshape"),
 }
 
@@ -43,7 +52,7 @@ ALLOWED = {
     ("keras", "DTypePolicy", None),
     ("keras.src.models.functional", "Functional", "Functional"),
     *(("keras.layers", name, None) for name in LAYERS),
-    *(("keras.initializers", name, None) for name in ("GlorotUniform", "Orthogonal", "Zeros", "Ones")),
+    *(("keras.initializers", name, None) for name in ("GlorotUniform", "Orthogonal", "RandomUniform", "Zeros", "Ones")),
 }
 
 
@@ -113,17 +122,17 @@ def _check_weights(path: Path, weights: bytes) -> None:
 
 def _objects(value: Any) -> list[dict[str, Any]]:
     """Every serialized object in a Keras configuration."""
-    found, waiting = [], [value]
+    objects, waiting = [], [value]
     while waiting:
         item = waiting.pop()
         if isinstance(item, dict):
             # Tensors are described by a class and a shape; they name no code.
             if "class_name" in item and item["class_name"] != "__keras_tensor__":
-                found.append(item)
+                objects.append(item)
             waiting.extend(item.values())
         elif isinstance(item, list):
             waiting.extend(item)
-    return found
+    return objects
 
 
 def _not_ours(path: Path, reason: str) -> ModelFileError:

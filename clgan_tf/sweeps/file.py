@@ -155,7 +155,12 @@ def _task(directory: Path, cell: Cell, sweep: SweepFile, grid: Grid) -> Task:
 
 def _shared_trunk(settings: TrainSettings, trunks: Path, cell: Cell) -> PretrainSettings | None:
     """How a cell's trunk is made, if it has one that others can share: that of a sample of sessions is its own."""
-    if settings.model != models.PLUS or settings.init_from or cell.unlabelled or not settings.pretraining_epochs:
+    if (
+        settings.model not in (models.PLUS, models.LITE)
+        or settings.init_from
+        or cell.unlabelled
+        or not settings.pretraining_epochs
+    ):
         return None
     inherited = {known.name: getattr(settings, known.name) for known in fields(PretrainSettings)}
     made = PretrainSettings(**{**inherited, "run_dir": trunks, "resume": False})

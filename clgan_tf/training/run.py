@@ -20,7 +20,7 @@ from clgan_tf.runs.directory import RunDirectory, TrainedOn, open_run
 from clgan_tf.runs.environment import environment
 from clgan_tf.runs.result import RunResult
 from clgan_tf.settings import PrepareSettings, PretrainSettings, TrainSettings
-from clgan_tf.training import byte_phases, callbacks, phases
+from clgan_tf.training import byte_phases, callbacks, distillation, phases
 
 MOST_KNOWN = 5_000  # sessions that say what is usual: enough for the one that is stranger than 99 in 100
 
@@ -53,8 +53,12 @@ def train(settings: TrainSettings, dataset: Dataset, source: PrepareSettings | N
     systems: dict[str, Predict] = {}
     if settings.model in models.NETWORKS:
         network = _network(settings, dataset, few, run)
-        _save_classifier(run, network, dataset, few, settings.seed)
         systems[settings.model] = _predictor(network)
+        if settings.model == models.LITE:
+            teacher, num_classes = network, len(dataset.facts.class_names)
+            network = distillation.distil(teacher, models.LITE, num_classes, few, run, settings.seed)
+            systems |= {models.LITE: _predictor(network), models.PLUS: _predictor(teacher)}
+        _save_classifier(run, network, dataset, few, settings.seed)
     else:
         systems[settings.model] = _on_bytes(settings.model, settings.seed, few)
     if models.LABELS_ALONE in settings.baselines:
@@ -67,8 +71,8 @@ def train(settings: TrainSettings, dataset: Dataset, source: PrepareSettings | N
 
 
 def _network(settings: TrainSettings, dataset: Dataset, few: FewLabels, run: RunDirectory) -> keras.Model:
-    """Phases 1 and 2 of a network: bytes [batch, 28, 28, 1] -> logits [batch, K]."""
-    if settings.model == models.PLUS:
+    """Phases 1 and 2 of a network, or of its teacher: bytes [batch, 28, 28, 1] -> logits [batch, K]."""
+    if settings.model in (models.PLUS, models.LITE):
         return byte_phases.train(settings, dataset.facts, few, run)
     model = phases.build_model(settings, len(dataset.facts.class_names))
     if isinstance(model, TwoNetworks) and settings.pretraining_epochs:

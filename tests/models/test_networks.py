@@ -8,6 +8,7 @@ from clgan_tf.main import main
 from clgan_tf.models import registry
 from clgan_tf.models.autoencoder import build_decoder, build_encoder
 from clgan_tf.models.bytesgan import build_bytesgan_discriminator, build_bytesgan_generator
+from clgan_tf.models.clgan_lite import clgan_lite
 from clgan_tf.models.cnn_lstm import build_cnn_lstm
 from clgan_tf.models.dcgan import (
     build_dcgan_discriminator,
@@ -97,6 +98,16 @@ CNN_LSTM = {
     "logits": ((12,), 64 * 12 + 12),
 }
 
+CLGAN_LITE = {
+    "byte_vectors": ((784, 4), 256 * 4),
+    "row_vectors": ((28, 32), 28 * 4 * 32 + 32),
+    "convolution_1": ((28, 40), 5 * 32 * 40 + 40),
+    "convolution_2": ((14, 40), 5 * 40 * 40 + 40),
+    "lstm": ((14, 40), 4 * 40 * (40 + 40 + 1)),
+    "features": ((120,), 0),
+    "logits": ((12,), 120 * 12 + 12),
+}
+
 
 @pytest.mark.parametrize(
     ("network", "expected", "total"),
@@ -107,6 +118,7 @@ CNN_LSTM = {
         (build_encoder(12), ENCODER, 237_196),
         (build_decoder(), DECODER, 257_281),
         (build_cnn_lstm(12), CNN_LSTM, 163_788),
+        (clgan_lite(12), CLGAN_LITE, 33_644),
         (build_generator(), GENERATOR, 464_129),
         (build_discriminator(12), DISCRIMINATOR, 390_860),
         (build_cross_attention_discriminator(12), CROSS_ATTENTION, 342_412),
@@ -118,6 +130,18 @@ def test_shapes_and_parameters(network, expected, total):
         assert tuple(layer.output.shape[1:]) == shape, name
         assert layer.count_params() == parameters, name
     assert network.count_params() == total
+
+
+def test_clgan_lite_is_as_small_as_asked_for():
+    """At most 2 million multiply-adds a session, and a tenth of the published CLGAN's parameters."""
+    network = clgan_lite(12)
+    assert network.count_params() <= build_discriminator(12).count_params() / 10
+    operations = 0
+    for layer in network.layers:
+        kernels = [weight for weight in layer.weights if "kernel" in weight.name]
+        steps = layer.input.shape[1] if layer.name == "lstm" else np.prod(layer.output.shape[1:-1], dtype=int)
+        operations += int(steps) * sum(int(np.prod(kernel.shape)) for kernel in kernels)
+    assert 28 * 112 * 32 + 28 * 160 * 40 + 14 * 200 * 40 + 14 * 80 * 160 + 120 * 12 == operations <= 2_000_000
 
 
 def test_the_generators_range_and_input():
@@ -142,7 +166,8 @@ def test_every_network_maps_bytes_to_logits(name):
 
 def test_a_name_that_is_none_is_refused():
     with pytest.raises(
-        ValueError, match="the names are clgan_plus, clgan, clgan_cross_attention, dcgan, bytesgan, autoencoder"
+        ValueError,
+        match="the names are clgan_plus, clgan_lite, clgan, clgan_cross_attention, dcgan, bytesgan, autoencoder",
     ):
         models.build("clgam", 5)
     with pytest.raises(ValueError, match="at least 2 classes"):

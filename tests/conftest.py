@@ -56,12 +56,15 @@ def prepare_settings(source: Path, dataset: Path, **changes: object) -> PrepareS
     return PrepareSettings(**{"source": source, "dataset": dataset, "validation_fraction": 0.15, **changes})
 
 
+UNLABELLED = 96  # sessions of a short run
+
+
 def train_flags(prepared: Dataset, run_dir: Path, *more: str) -> list[str]:
     """A training run of a few seconds."""
     return [
         *("--mode=train", f"--dataset={prepared.directory}", f"--run_dir={run_dir}", "--labels=5"),
         *("--labels_unit=per_class", "--model=clgan", "--batch_size=32", "--pretraining_epochs=2"),
-        *("--finetuning_epochs=3", *more),
+        *("--finetuning_epochs=2", f"--unlabelled={UNLABELLED}", *more),
     ]
 
 

@@ -21,7 +21,7 @@ SHORT = ("--pretraining_epochs=2", "--width=16", "--batch_size=32")
 
 def plus_flags(prepared, run_dir, *more):
     """Two epochs of two steps in either phase: see `short_epochs`."""
-    return train_flags(prepared, run_dir, "--model=clgan_plus", *SHORT, "--finetuning_epochs=2", *more)
+    return train_flags(prepared, run_dir, "--model=clgan_plus", *SHORT, "--unlabelled=0", *more)
 
 
 def pretrain_flags(prepared, run_dir, *more):
@@ -69,7 +69,7 @@ def test_a_run_has_a_trunk_a_classifier_and_scores_of_the_split_asked_for(whole,
 @pytest.mark.parametrize("phase", ["pretraining", "finetuning"])
 def test_interrupted_and_resumed_it_gives_the_same_weights(whole, prepared, tmp_path, monkeypatch, phase):
     run = tmp_path / "run"
-    flags = plus_flags(prepared, run, "--baselines=supervised", "--score_on=validation")
+    flags = plus_flags(prepared, run)
     logged = callbacks.MetricsLog.on_epoch_end
 
     def interrupted(self, epoch, logs=None):

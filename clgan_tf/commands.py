@@ -61,9 +61,9 @@ def _prepared(settings: PrepareSettings) -> tuple[Dataset, bool]:
         from clgan_tf import demo
 
         demo.write_corpus(settings.source, settings.split_seed, settings.overwrite and not settings.resume)
-    dataset = prepare.prepare(settings)
+    dataset = prepare.prepare(settings, lambda sentence: print(f"Warning: {sentence}", file=sys.stderr))
     print(prepared_table(dataset))
-    if settings.source_kind not in PUBLISHED:
+    if settings.source_kind not in PUBLISHED and not settings.session_labels:
         for path in labelled_folder.captures_of_no_class(settings.source):
             print(f"Left out, because it lies in no class folder: {path}")
     return dataset, any(row.is_damaged for row in dataset.captures)

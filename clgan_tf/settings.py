@@ -37,6 +37,9 @@ class PrepareSettings(Settings):
         "What the source is; demo makes its captures there first.", default="captures", choices=SOURCE_KINDS
     )
     dataset: Path = setting(DATASET)
+    session_labels: Path | None = setting(
+        "CSV file with the label of single sessions, by 5-tuple and time; folders then name no class.", default=None
+    )
     representation: str = setting("Which bytes of a session make its image.", default="masked", choices=REPRESENTATIONS)
     unit: str = setting("Both directions of a 5-tuple together, or each as a flow.", default="session", choices=UNITS)
     test_fraction: float = setting(
@@ -56,6 +59,8 @@ class PrepareSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.session_labels and (self.source_kind != "captures" or self.split_by != "session"):
+            raise ConfigError("--session_labels is for --source_kind=captures and --split_by=session alone.")
         if self.source_kind not in PUBLISHED:
             return
         if self.unit != "session":

@@ -4,7 +4,7 @@ from clgan_tf.capture.live import Live
 from clgan_tf.capture.parallel import workers_for
 from clgan_tf.capture.representation import REPRESENTATIONS
 from clgan_tf.capture.rules import TUNNELS, SessionRules
-from clgan_tf.capture.sessions import UNITS, CaptureSummary, Sessions, concatenate, load, stream
+from clgan_tf.capture.sessions import UNITS, CaptureSummary, Sessions, concatenate, load, stream, undirected
 
 __all__ = [
     "REPRESENTATIONS",
@@ -17,5 +17,6 @@ __all__ = [
     "concatenate",
     "load",
     "stream",
+    "undirected",
     "workers_for",
 ]

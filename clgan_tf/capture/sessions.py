@@ -108,11 +108,11 @@ class Sessions:
         if self.unit == "session":
             names = [_digest(key, time) for key, time in zip(self.key, self.first_time, strict=True)]
         else:
-            undirected = [(int(row), *_undirected(key)) for row, key in zip(self.capture, self.key, strict=True)]
+            keys = [(int(row), *undirected(key)) for row, key in zip(self.capture, self.key, strict=True)]
             first: dict[tuple[int, bytes], float] = {}
-            for (row, key, _), time in zip(undirected, self.first_time, strict=True):
+            for (row, key, _), time in zip(keys, self.first_time, strict=True):
                 first[row, key] = min(time, first.get((row, key), np.inf))
-            names = [f"{_digest(key, first[row, key])}#{direction}" for row, key, direction in undirected]
+            names = [f"{_digest(key, first[row, key])}#{direction}" for row, key, direction in keys]
         seen: Counter[tuple[int, str]] = Counter()
         for place, (capture, name) in enumerate(zip(self.capture.tolist(), names, strict=True)):
             seen[capture, name] += 1
@@ -133,7 +133,7 @@ def _digest(key: np.void | bytes, time: float) -> str:
     return hashlib.sha256(data + np.float64(time).tobytes()).hexdigest()[:32]
 
 
-def _undirected(key: np.void) -> tuple[bytes, int]:
+def undirected(key: np.void) -> tuple[bytes, int]:
     """A flow's key with the lower end point first, and 1 if that changed it."""
     a, b = (bytes(key[f"address_{end}"]) + int(key[f"port_{end}"]).to_bytes(2, "big") for end in "ab")
     low, high = sorted((a, b))

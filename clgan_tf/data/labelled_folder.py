@@ -43,6 +43,20 @@ def sources_below(root: Path, least_classes: int = 2) -> Sources:
     return Sources(sources, class_names, {}, [])
 
 
+def sources_of_no_class(root: Path, class_names: list[str]) -> Sources:
+    """All captures below the root, whatever folder they lie in: their sessions are labelled one by one.
+
+    Raises:
+      DataError: the root is missing or holds no capture.
+    """
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder; --source must hold the captures.")
+    paths = captures_below(root)
+    if not paths:
+        raise DataError(f"{root}: no capture in this folder or below it; add captures.")
+    return Sources([Source(str(path), plain_name(path, root), UNLABELLED) for path in paths], class_names, {}, [])
+
+
 def captures_of_no_class(root: Path) -> list[Path]:
     """Captures that lie beside the class folders, sorted: they are not read."""
     return sorted(path for path in root.iterdir() if path.is_file() and is_capture(path))

@@ -1,7 +1,7 @@
 """From a source to a prepared data set: read, apply the recipe, write."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -9,10 +9,11 @@ import numpy as np
 
 from clgan_tf.capture import REPRESENTATIONS
 from clgan_tf.common.errors import ConfigError
-from clgan_tf.data import labelled_folder, published, recipe, sources
+from clgan_tf.data import label_file, labelled_folder, published, recipe, sources
 from clgan_tf.data.dataset import Dataset, write
 from clgan_tf.data.description import CaptureReport, CaptureRow, DataFacts, Split, SplitRule
 from clgan_tf.data.examples import UNLABELLED, UNLABELLED_NAME, Examples
+from clgan_tf.data.label_file import SessionLabels
 from clgan_tf.data.recipe import Fate, Member, Plan
 from clgan_tf.data.sources import Sources
 from clgan_tf.settings import PUBLISHED, PrepareSettings
@@ -20,8 +21,10 @@ from clgan_tf.settings import PUBLISHED, PrepareSettings
 Counts = Mapping[tuple[Fate, str, int], int]  # sessions by what became of them, capture and label
 
 
-def prepare(settings: PrepareSettings) -> Dataset:
+def prepare(settings: PrepareSettings, warn: Callable[[str], None] = lambda _: None) -> Dataset:
     """Makes the data set that the settings describe.
+
+    warn: is called with a sentence about labels that are of no session.
 
     Raises:
       ConfigError: the target exists and overwrite is off.
@@ -30,10 +33,18 @@ def prepare(settings: PrepareSettings) -> Dataset:
     replaces = settings.overwrite and not settings.resume
     if settings.dataset.exists() and not replaces:
         raise ConfigError(f"{settings.dataset} exists; choose another --dataset, or pass --overwrite to replace it.")
-    source = _sources(settings)
+    labels = label_file.read(settings.session_labels) if settings.session_labels else None
+    source = _sources(settings, labels)
     examples, is_test, reports = sources.read(
-        source.sources, settings.representation, settings.unit, settings.rules, settings.strict
+        source.sources,
+        settings.representation,
+        settings.unit,
+        settings.rules,
+        settings.strict,
+        labels.of if labels else None,
     )
+    if labels and (unused := labels.unused()):
+        warn(unused)
     plan = Plan(
         settings.split_seed,
         settings.test_fraction,
@@ -57,10 +68,13 @@ def prepare(settings: PrepareSettings) -> Dataset:
         unit=settings.unit,
         rules=settings.rules,
         split=split_facts(plan, source.not_served),
+        session_labels=labels.fingerprint if labels else "",
     )
 
 
-def _sources(settings: PrepareSettings) -> Sources:
+def _sources(settings: PrepareSettings, labels: SessionLabels | None) -> Sources:
+    if labels:
+        return labelled_folder.sources_of_no_class(settings.source, labels.class_names)
     if settings.source_kind in PUBLISHED:
         return published.sources_below(settings.source, settings.source_kind, settings.representation)
     of_folders = labelled_folder.sources_below(settings.source)
@@ -164,6 +178,7 @@ def differing_flag(facts: DataFacts, settings: PrepareSettings) -> tuple[str, An
     compared = (
         *((name, getattr(facts, name), getattr(settings, name)) for name in ("source_kind", "representation", "unit")),
         *((name, value, getattr(settings.rules, name)) for name, value in asdict(facts.rules).items()),
+        ("session_labels", facts.session_labels, label_file.fingerprint(settings.session_labels)),
         ("split_seed", facts.split.seed, settings.split_seed),
         ("split_by", split_by, settings.split_by),
         ("test_fraction", facts.split.test_fraction, settings.test_fraction),

@@ -1,7 +1,7 @@
 """One interface for every source of sessions: capture files and published image files, read into Examples."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -84,12 +84,12 @@ def split_by_capture(sources: Sources, test_fraction: float, validation_fraction
     )
 
 
-def of_sessions(sessions: capture.Sessions, source: Source) -> Examples:
-    """A capture's sessions as examples."""
+def of_sessions(sessions: capture.Sessions, source: Source, labels: np.ndarray | None = None) -> Examples:
+    """A capture's sessions as examples. labels: int64 [n], where sessions have labels of their own."""
     count = len(sessions)
     return Examples(
         sessions.images[..., np.newaxis],
-        np.full(count, source.label, np.int64),
+        np.full(count, source.label, np.int64) if labels is None else labels,
         np.full(count, source.name, dtype=object),
         sessions.identifiers(),
         sessions.num_bytes,
@@ -105,9 +105,16 @@ def report(summary: capture.CaptureSummary, sessions: int, source: Source) -> Ca
 
 
 def read_captures(
-    sources: list[Source], representation: str, unit: str, rules: SessionRules, strict: bool
+    sources: list[Source],
+    representation: str,
+    unit: str,
+    rules: SessionRules,
+    strict: bool,
+    labels_of: Callable[[capture.Sessions], np.ndarray] | None = None,
 ) -> Iterator[tuple[Examples, CaptureReport]]:
     """The sessions of one capture after another; several are read at a time where that is worth it, under a bar.
+
+    labels_of: the labels of sessions, int64 [n], in place of their source's.
 
     Raises:
       CaptureError: see `clgan_tf.capture.stream`.
@@ -122,7 +129,8 @@ def read_captures(
             for summary in part.ended:
                 sessions, source = capture.concatenate(parts), sources[summary.capture]
                 parts = []
-                yield of_sessions(sessions, source), report(summary, len(sessions), source)
+                labels = labels_of(sessions) if labels_of else None
+                yield of_sessions(sessions, source, labels), report(summary, len(sessions), source)
 
 
 def read_published(source: Source) -> tuple[Examples, CaptureReport]:
@@ -160,9 +168,14 @@ def read_published(source: Source) -> tuple[Examples, CaptureReport]:
 
 
 def read(
-    sources: list[Source], representation: str, unit: str, rules: SessionRules, strict: bool
+    sources: list[Source],
+    representation: str,
+    unit: str,
+    rules: SessionRules,
+    strict: bool,
+    labels_of: Callable[[capture.Sessions], np.ndarray] | None = None,
 ) -> tuple[Examples, np.ndarray, list[CaptureReport]]:
-    """Everything that the sources hold.
+    """Everything that the sources hold; labels_of: see `read_captures`.
 
     Returns:
       All examples; bool [n], which of them are of a published test part; a report on each source.
@@ -180,7 +193,7 @@ def read(
         reports.append(report_on_it)
     captures = [source for source in sources if not source.labels_path]
     if captures:
-        for examples, capture_report in read_captures(captures, representation, unit, rules, strict):
+        for examples, capture_report in read_captures(captures, representation, unit, rules, strict, labels_of):
             parts.append(examples)
             is_test.append(np.zeros(len(examples), bool))
             reports.append(capture_report)

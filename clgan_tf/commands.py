@@ -27,7 +27,7 @@ from clgan_tf.data.registered import open_any
 from clgan_tf.evaluation import audit
 from clgan_tf.reporting import audit_report, paper, sweep_report
 from clgan_tf.reporting import run_report as side_by_side
-from clgan_tf.reporting.prepared import prepared_table
+from clgan_tf.reporting.prepared import captures_table, prepared_table
 from clgan_tf.reporting.results import write_results
 from clgan_tf.reporting.tables import circumstances, classes_table, systems_table
 from clgan_tf.runs.directory import RunDirectory
@@ -63,10 +63,16 @@ def _prepared(settings: PrepareSettings) -> tuple[Dataset, bool]:
         demo.write_corpus(settings.source, settings.split_seed, settings.overwrite and not settings.resume)
     dataset = prepare.prepare(settings, lambda sentence: print(f"Warning: {sentence}", file=sys.stderr))
     print(prepared_table(dataset))
+    _print_captures(dataset)
     if settings.source_kind not in PUBLISHED and not settings.session_labels:
         for path in labelled_folder.captures_of_no_class(settings.source):
             print(f"Left out, because it lies in no class folder: {path}")
     return dataset, any(row.is_damaged for row in dataset.captures)
+
+
+def _print_captures(dataset: Dataset) -> None:
+    if table := captures_table(dataset):
+        print(f"\n{table}")
 
 
 def run_pretrain(settings: PretrainSettings, source: PrepareSettings | None) -> bool:
@@ -158,6 +164,7 @@ def run_audit(settings: AuditSettings) -> None:
     print(f"{settings.dataset}: {count:,} labelled sessions, fingerprint {facts.fingerprint[:16]}")
     print()
     print(audit_report.table(findings, overlaps))
+    _print_captures(dataset)
     path = Path("runs/audits") / f"{facts.fingerprint[:16]}.json"
     path = path if settings.output == "-" else Path(settings.output)
     for written in audit_report.write(findings, overlaps, facts, path):

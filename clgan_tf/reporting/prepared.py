@@ -1,11 +1,14 @@
 """What became of the sessions of a prepared data set, as a text table for the terminal."""
 
 from collections import Counter
+from collections.abc import Collection
 
 from clgan_tf.data.dataset import Dataset
+from clgan_tf.data.description import SplitRule
 from clgan_tf.data.recipe import LEAST_CAPTURES
 
 COLUMNS = ("packets", "dropped", "sessions", "duplicates", "conflicts", "kept")
+DOMINANT = 0.5  # share of a class from where one capture decides what is learned of it
 
 
 def prepared_table(dataset: Dataset) -> str:
@@ -21,14 +24,7 @@ def prepared_table(dataset: Dataset) -> str:
         shown = ["-" if name in COLUMNS[:2] and not row.packets else f"{values[name]:,}" for name in COLUMNS]
         cells.append([row.capture, row.class_name, *shown, reasons])
     cells.append(["total", "", *(f"{totals[name]:,}" for name in COLUMNS), ""])
-    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
-    lines = []
-    for line in cells:
-        text = [
-            value.ljust(width) if column < 2 or column == len(widths) - 1 else value.rjust(width)
-            for column, (value, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        lines.append("  ".join(text).rstrip())
+    lines = _aligned(cells, left=(0, 1, len(cells[0]) - 1))
     facts = dataset.facts
     sizes = ", ".join(f"{name} {size:,}" for name, size in facts.sizes.items())
     lines += [
@@ -43,3 +39,50 @@ def prepared_table(dataset: Dataset) -> str:
         )
     warnings = dict.fromkeys(warning for row in dataset.captures for warning in row.warnings)
     return "\n".join([*lines, *(f"Warning: {warning}" for warning in warnings)])
+
+
+def captures_table(dataset: Dataset) -> str:
+    """How many captures each class has, the share of the largest, and what a split by capture would give.
+
+    Empty where the sources are published images, which do not say what capture they are of.
+    """
+    kept: dict[str, list[int]] = {}
+    for row in dataset.captures:
+        if row.packets and row.class_name in dataset.facts.class_names:
+            kept.setdefault(row.class_name, []).append(row.kept)
+    if not kept:
+        return ""
+    shares = {name: max(counts) / max(1, sum(counts)) for name, counts in kept.items()}
+    cells = [["class", "sessions", "captures", "of the largest"]]
+    cells += [[name, f"{sum(of):,}", f"{len(of):,}", f"{shares[name]:.0%}"] for name, of in kept.items()]
+    lines = _aligned(cells, left=(0,))
+    dominated = [name for name, share in shares.items() if share > DOMINANT]
+    if dominated and dataset.facts.split.rule is SplitRule.SESSION:
+        lines.append(
+            f"Warning: one capture has more than half of {', '.join(dominated)}: its sessions are in training and in "
+            f"test, so that scores say little about other captures.{_by_capture(dataset, kept)}"
+        )
+    return "\n".join(lines)
+
+
+def _by_capture(dataset: Dataset, kept: dict[str, list[int]]) -> str:
+    """What the other way to split would give; labels of single sessions know no other."""
+    if dataset.facts.session_labels:
+        return ""
+    left_out = [name for name, of in kept.items() if len(of) < LEAST_CAPTURES]
+    if len(kept) - len(left_out) < 2:
+        return f" --split_by=capture needs {LEAST_CAPTURES} captures of two classes at least."
+    without = f", without {', '.join(left_out)} (fewer than {LEAST_CAPTURES} captures)" if left_out else ""
+    return f" --split_by=capture scores on captures that training never saw{without}."
+
+
+def _aligned(cells: list[list[str]], left: Collection[int]) -> list[str]:
+    """Lines of a table; left: columns of texts, all others are numbers."""
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
+    return [
+        "  ".join(
+            value.ljust(width) if column in left else value.rjust(width)
+            for column, (value, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in cells
+    ]

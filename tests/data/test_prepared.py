@@ -1,6 +1,7 @@
 """From captures to TFRecord shards and into tf.data: schema, counts, damage, streams."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -14,7 +15,7 @@ from clgan_tf.data.dataset import fingerprint, open_dataset
 from clgan_tf.data.examples import UNLABELLED
 from clgan_tf.data.few_labels import few_labels
 from clgan_tf.data.prepare import prepare
-from clgan_tf.reporting.prepared import prepared_table
+from clgan_tf.reporting.prepared import captures_table, prepared_table
 from tests import packets as p
 from tests.conftest import prepare_settings
 
@@ -75,6 +76,29 @@ def test_duplicates_and_conflicts_are_counted_by_capture(tmp_path):
     found = {row.capture: (row.duplicates, row.conflicts, row.kept) for row in dataset.captures}
     assert found == {"a/1.pcap": (1, 1, 20), "b/1.pcap": (0, 1, 20), "unlabelled/1.pcap": (1, 0, 1)}
     assert dataset.facts.sizes["unlabelled"] == 1
+
+
+@pytest.mark.parametrize(
+    ("sizes", "told"),
+    [
+        ({"a": [10, 10, 10], "b": [10, 12, 10]}, ""),
+        ({"a": [10, 1, 1], "b": [10, 10, 10]}, "half of a: .* --split_by=capture scores on captures that training nev"),
+        ({"a": [10, 1, 1], "b": [10, 10, 10], "c": [20]}, "half of a, c: .* saw, without c .fewer than 3 captures.."),
+        ({"a": [10], "b": [10, 10]}, "half of a: .* --split_by=capture needs 3 captures of two classes at least"),
+    ],
+)
+def test_a_class_that_one_capture_dominates_is_told(tmp_path, sizes, told):
+    for place, (name, counts) in enumerate(sizes.items()):
+        for number, count in enumerate(counts):
+            payloads = [bytes([place, number, n]) for n in range(count)]
+            udp_capture(tmp_path / "source", f"{name}/{number}.pcap", payloads, 1000 * (4 * place + number + 1))
+    dataset = prepare(prepare_settings(tmp_path / "source", tmp_path / "data", representation="l7"))
+    head, first, *_, last = captures_table(dataset).splitlines()
+    assert head.split() == ["class", "sessions", "captures", "of", "the", "largest"]
+    counts = sizes["a"]
+    assert first.split() == ["a", f"{sum(counts)}", f"{len(counts)}", f"{max(counts) / sum(counts):.0%}"]
+    assert last.startswith("Warning") == bool(told)
+    assert re.search(told, last)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from absl import flags
 
 from clgan_tf import models
 from clgan_tf.common.errors import ConfigError
-from clgan_tf.common.setting import Settings, as_text, leaves
+from clgan_tf.common.setting import Settings, as_text, expanded, leaves
 from clgan_tf.settings import (
+    FLAGFILE,
     AuditSettings,
     ClassifySettings,
     EvaluateSettings,
@@ -33,7 +34,7 @@ MODES: dict[str, type[Settings]] = {
     "report": ReportSettings,
 }
 GENERAL = {
-    "mode": f"What to do, one or several in order: {', '.join(MODES)}.",
+    "mode": f"What to do, one or several in order; --mode= may be left out: {', '.join(MODES)}.",
     "flagfile": "Read flags from this file, one a line; what follows it wins.",
     "help": "Show this text.",
     "version": "Show the version.",
@@ -100,6 +101,7 @@ def parse(values: flags.FlagValues, arguments: list[str]) -> None:
     Raises:
       ConfigError: a flag or flagfile is unknown or has a value that is not allowed; one sentence.
     """
+    arguments = _written_out(arguments)
     try:
         rest = values(["clgan-tf", *_without_byte_order_marks(values, arguments)])[1:]
     except flags.IllegalFlagValueError as error:
@@ -112,6 +114,19 @@ def parse(values: flags.FlagValues, arguments: list[str]) -> None:
         raise ConfigError(" ".join(str(error).removeprefix("ERROR:: ").split())) from error
     if rest:
         raise ConfigError(f"{rest[0]} is no flag; every setting begins with --.")
+
+
+def _written_out(arguments: list[str]) -> list[str]:
+    """The arguments without what may be left out: --mode= before a first word, and an interrupted run's own flags."""
+    if arguments and arguments[0] in MODES:
+        arguments = [f"--mode={arguments[0]}", *arguments[1:]]
+    given = dict(argument.lstrip("-").partition("=")[::2] for argument in arguments)
+    is_all = given.keys() <= {"mode", "run_dir", "resume"}
+    if is_all and given.get("resume") in ("", "true") and given.get("run_dir"):
+        flagfile = expanded("--run_dir", given["run_dir"]) / FLAGFILE
+        if flagfile.exists():
+            return [f"--flagfile={flagfile}", *arguments]
+    return arguments
 
 
 def _without_byte_order_marks(values: flags.FlagValues, arguments: list[str]) -> list[str]:

@@ -53,7 +53,7 @@ def _main(arguments: list[str]) -> int:
         print(f"clgan-tf: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
     except KeyboardInterrupt as stop:
-        hint = " The training continues with the same flags and --resume." if TRAINING & set(values.mode) else ""
+        hint = " The training continues with --resume and the same --run_dir." if TRAINING & set(values.mode) else ""
         print(f"clgan-tf: stopped.{hint}", file=sys.stderr)
         return 143 if isinstance(stop, _Terminated) else 130
     except BrokenPipeError:

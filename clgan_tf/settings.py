@@ -16,6 +16,7 @@ PUBLISHED = ("iscx_vpn_nonvpn_2016", "ustc_tfc2016")
 SOURCE_KINDS = ("captures", "demo", *PUBLISHED)
 SPLIT_BY = ("session", "capture")
 LABEL_UNITS = ("total", "per_class", "fraction")
+FLAGFILE = "run.flags"  # in a run directory: flags that repeat the run
 MAX_SEED = 2**32 - 1  # NumPy's
 
 DATASET = "A directory, which train prepares from --source if it is absent; or NAME/CONFIG of TFDS."

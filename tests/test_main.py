@@ -67,7 +67,10 @@ def test_help_groups_every_flag_by_mode(capsys):
         (["--strict=perhaps"], "--strict takes true or false, not 'perhaps'"),
         (["--test_fraction=1.5"], "--test_fraction takes a number in the range [0.01, 0.9], not '1.5'"),
         (["--flagfile=/none"], "/none"),
-        (["train"], "train is no flag"),
+        (["trian"], "trian is no flag"),
+        (["train"], "--mode=train needs --dataset"),
+        (["train", "report"], "report is no flag"),
+        (["train", "--resume", "--run_dir=/none"], "--mode=train needs --dataset"),
         (
             ["--mode=classify", "--run_dir=r", "--captures=c", "--representation=l7"],
             "--mode=classify has no use for --representation, a flag of prepare; leave it out",

@@ -13,9 +13,8 @@ from clgan_tf.common.setting import as_flags, values
 from clgan_tf.data.description import DataFacts
 from clgan_tf.data.few_labels import LabelFacts
 from clgan_tf.runs.environment import environment
-from clgan_tf.settings import PrepareSettings, PretrainSettings
+from clgan_tf.settings import FLAGFILE, PrepareSettings, PretrainSettings
 
-FLAGFILE = "run.flags"
 FLAGFILE_HEAD = "# Made by clgan_tf; repeats the run in"
 MARKER = Marker(FLAGFILE, FLAGFILE_HEAD)
 

@@ -35,6 +35,7 @@ NAMES = {
     "microseconds": ("flow_duration",),
 }
 NEEDED = ("source", "source_port", "destination", "destination_port", "protocol", "label")
+NO_LABEL = {"", "unknown", "no label", "needmanuallabel"}  # "unknown" is what classify rejects; CICFlowMeter's
 PROTOCOLS = {"tcp": 6, "6": 6, "udp": 17, "17": 17}
 FORMATS = ("%d/%m/%Y %H:%M:%S", "%d/%m/%Y %I:%M:%S %p", "%d/%m/%Y %H:%M", "%d/%m/%Y %I:%M %p")  # CICFlowMeter's
 MAX_LINES = 10_000_000
@@ -163,7 +164,7 @@ def _rows(path: Path, reader: Iterator[list[str]]) -> Iterator[tuple[int, str, b
         if number > MAX_LINES:
             raise DataError(f"{path}: has more than {MAX_LINES:,} lines; split it.")
         value = {name: row[place].strip() if place < len(row) else "" for name, place in columns.items()}
-        if not value["label"]:
+        if value["label"].lower() in NO_LABEL:
             continue
         try:
             yield number, value["label"], _key(value), *_times(value)

@@ -51,6 +51,8 @@ CIC = "Flow ID,Src IP,Src Port,Dst IP,Dst Port,Protocol,Timestamp,Flow Duration,
     [
         (OURS, f"{ONE},,,Chat", ["Chat", "Chat"]),
         (OURS, f"{ONE},,,", ["", ""]),
+        (OURS, f"{ONE},,,unknown", ["", ""]),
+        (OURS, f"{ONE},,,No Label", ["", ""]),
         (OURS, "198.18.0.2,53,10.0.0.1,1000,17,,,Chat", ["Chat", "Chat"]),
         (OURS, "10.0.0.1,1000,198.18.0.2,53,TCP,,,Chat", ["", ""]),
         (OURS, "10.0.0.1,1001,198.18.0.2,53,UDP,,,Chat", ["", ""]),

@@ -24,7 +24,7 @@ def _toml(values: dict) -> list[str]:
 
 
 def write(folder: Path, demo_corpus: Path, **changes) -> Path:
-    cells = {"data": ["demo"], "models": ["random_forest", "clgan"], "labels": [2, 3], "seeds": [0]} | changes
+    cells = {"data": ["demo"], "models": ["random_forest", "bytesgan"], "labels": [2, 3], "seeds": [0]} | changes
     lines = [f"directory = {json.dumps(str(folder / 'sweep'))}", "[train]", *_toml(TRAIN)]
     lines += ["[data.demo]", *_toml({"source": str(demo_corpus), "test_fraction": 0.3})]
     lines += ["[[cells]]", *_toml({name: value for name, value in cells.items() if name != "train"})]
@@ -86,7 +86,7 @@ def test_a_sweep_runs_every_cell_goes_on_where_it_was_killed_and_does_nothing_tw
         patched.setattr(phases, "finetune", interrupted)
         assert main(flags) == 130
     assert [row["cell"]["model"] for row in results(tmp_path)] == ["random_forest", "random_forest"]
-    state = tmp_path / "sweep/demo/clgan_2_100_seed0/checkpoints/state.npz"
+    state = tmp_path / "sweep/demo/bytesgan_2_100_seed0/checkpoints/state.npz"
     phase_1 = state.stat().st_mtime_ns
     capsys.readouterr()
     assert main([*flags, "--dry_run"]) == 0
@@ -95,7 +95,7 @@ def test_a_sweep_runs_every_cell_goes_on_where_it_was_killed_and_does_nothing_tw
     assert state.stat().st_mtime_ns == phase_1  # The cell went on where it was: no epoch of phase 1 was run again.
     rows = results(tmp_path)
     assert [(row["cell"]["model"], row["cell"]["labels"]) for row in rows] == [
-        ("random_forest", 2), ("random_forest", 3), ("clgan", 2), ("clgan", 3),
+        ("random_forest", 2), ("random_forest", 3), ("bytesgan", 2), ("bytesgan", 3),
     ]  # fmt: skip
     assert [row["result"]["labels"]["count"] for row in rows] == [24, 36, 24, 36]
     assert {row["result"]["labels"]["unlabelled"] for row in rows} == {100}

@@ -15,10 +15,13 @@ def prepared_table(dataset: Dataset) -> str:
     """Per capture and class what was read, dropped, removed and kept; the splits; what was left out; warnings."""
     cells = [["capture", "class", *COLUMNS, "drop reasons"]]
     totals: Counter[str] = Counter()
+    seen: set[str] = set()
     for row in dataset.captures:
         values = {name: getattr(row, name) for name in COLUMNS if name != "dropped"}
         values["dropped"] = sum(row.drops.values())
-        totals.update(values)
+        is_more = row.capture in seen  # A capture of several classes has a row for each; its packets count once.
+        seen.add(row.capture)
+        totals.update({name: value for name, value in values.items() if not (is_more and name in COLUMNS[:2])})
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(row.drops.items()))
         # Published images do not say how many packets they came from.
         shown = ["-" if name in COLUMNS[:2] and not row.packets else f"{values[name]:,}" for name in COLUMNS]

@@ -10,6 +10,7 @@ from clgan_tf import capture
 from clgan_tf.capture import SessionRules
 from clgan_tf.common.errors import DataError
 from clgan_tf.data import label_file
+from clgan_tf.data.dataset import open_dataset
 from clgan_tf.data.prepare import prepare
 from clgan_tf.main import main
 from clgan_tf.settings import PrepareSettings
@@ -151,6 +152,9 @@ def test_captures_and_a_file_of_labels_become_a_data_set(tmp_path, demo_corpus, 
     assert main(flags) == 0
     printed = capsys.readouterr()
     assert f"1 of {len(known) + 1} labels are of no session: lines " in printed.err
+    total = next(line for line in printed.out.splitlines() if line.startswith("total"))
+    packets = sum(row.packets for row in open_dataset(tmp_path / "data").captures if row.class_name == "unlabelled")
+    assert total.split()[1] == f"{packets:,}"  # Those of a capture with several classes count once.
     settings = PrepareSettings(
         source=tmp_path / "days", dataset=tmp_path / "again", session_labels=tmp_path / "labels.csv"
     )

@@ -33,7 +33,6 @@ CLASSES = (
     *("HTTP", "TLS", "DNS", "QUIC", "STUN", "LLMNR", "SSDP", "MDNS", "Dropbox", "DHCP", "NetBIOS", "DTLS", "RTP"),
     *("WhatsApp", "Zoom", "SIP", "Spotify"),
 )
-PROTOCOLS = {6: "TCP", 17: "UDP"}
 MOST_OF_A_CAPTURE = 40
 TEST_SHARE = 0.3
 DRAWS = 500
@@ -60,7 +59,7 @@ def sessions(folder: Path, representation: str) -> tuple[np.ndarray, np.ndarray,
             seen.add(content)
             source, source_port, destination, destination_port = found.endpoints(row)
             ends = sorted([(source, source_port), (destination, destination_port)])
-            label = flows.get((name, PROTOCOLS[int(found.key[row]["protocol"])], *ends), UNLABELLED)
+            label = flows.get((name, capture.PROTOCOLS[int(found.key[row]["protocol"])], *ends), UNLABELLED)
             counts[label, name] += 1
             images.append(found.images[row])
             labels.append(label if counts[label, name] <= MOST_OF_A_CAPTURE else UNLABELLED)

@@ -15,6 +15,7 @@ KEY_DTYPE = np.dtype(
     ]
 )
 
+PROTOCOLS = {6: "TCP", 17: "UDP"}
 # Odd 64-bit constants that spread a key's words over a hash; equal hashes of different keys are found and set apart.
 MULTIPLIERS = np.array(
     [

@@ -19,6 +19,7 @@ from clgan_tf.capture.reader import Reader
 from clgan_tf.capture.reasons import NO_PAYLOAD, TUNNEL
 from clgan_tf.capture.representation import REPRESENTATIONS
 from clgan_tf.capture.rules import SessionRules
+from clgan_tf.capture.session_key import PROTOCOLS
 from clgan_tf.capture.session_table import MOST_LIVE_SESSIONS, Batch, SessionTable
 from clgan_tf.capture.sources import find
 from clgan_tf.common.errors import CaptureError, ConfigError
@@ -97,6 +98,24 @@ class Sessions:
         a = _address(key["address_a"][:size].tobytes()), int(key["port_a"])
         b = _address(key["address_b"][:size].tobytes()), int(key["port_b"])
         return (*b, *a) if self.initiator[row] else (*a, *b)
+
+    def to_pandas(self) -> Any:
+        """A pandas.DataFrame, a line a session: capture, protocol, `endpoints`, first and last time (UTC), sizes."""
+        import pandas as pd
+
+        ends = [self.endpoints(row) for row in range(len(self))]
+        columns = ("source", "source_port", "destination", "destination_port")
+        return pd.DataFrame(
+            {
+                "capture": [self.paths[index] for index in self.capture],
+                "protocol": [PROTOCOLS[int(protocol)] for protocol in self.key["protocol"]],
+                **{name: [end[place] for end in ends] for place, name in enumerate(columns)},
+                "first_time": pd.to_datetime(self.first_time, unit="s", utc=True),
+                "last_time": pd.to_datetime(self.last_time, unit="s", utc=True),
+                "packets": self.packets,
+                "bytes": self.num_bytes,
+            }
+        )
 
     def identifiers(self) -> np.ndarray:
         """A name for each row, unique in its capture: str [n].

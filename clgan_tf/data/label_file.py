@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clgan_tf.capture import Sessions, undirected
+from clgan_tf.capture import PROTOCOLS, Sessions, undirected
 from clgan_tf.capture.session_key import KEY_DTYPE
 from clgan_tf.common.errors import DataError
 from clgan_tf.data.examples import UNLABELLED, UNLABELLED_NAME
@@ -36,7 +36,7 @@ NAMES = {
 }
 NEEDED = ("source", "source_port", "destination", "destination_port", "protocol", "label")
 NO_LABEL = {"", "unknown", "no label", "needmanuallabel"}  # "unknown" is what classify rejects; CICFlowMeter's
-PROTOCOLS = {"tcp": 6, "6": 6, "udp": 17, "17": 17}
+NUMBERS = {written: number for number, name in PROTOCOLS.items() for written in (name.lower(), str(number))}
 FORMATS = ("%d/%m/%Y %H:%M:%S", "%d/%m/%Y %I:%M:%S %p", "%d/%m/%Y %H:%M", "%d/%m/%Y %I:%M %p")  # CICFlowMeter's
 MAX_LINES = 10_000_000
 MOST_NAMED = 5
@@ -186,7 +186,7 @@ def _columns(path: Path, header: list[str]) -> dict[str, int]:
 
 
 def _key(value: dict[str, str]) -> bytes:
-    protocol = PROTOCOLS.get(value["protocol"].lower())
+    protocol = NUMBERS.get(value["protocol"].lower())
     if protocol is None:
         raise ValueError(f"{value['protocol']!r} is neither TCP nor UDP")
     ends: list[int | bytes] = []

@@ -26,7 +26,6 @@ from clgan_tf.settings import REJECTED
 TOP = 3
 UNKNOWN = "unknown"
 ROWS_AT_ONCE = 1024
-PROTOCOLS = {6: "TCP", 17: "UDP"}
 
 
 @dataclass
@@ -163,7 +162,7 @@ class Classifier:
         ranked = [{"label": self.class_names[label], "probability": _rounded(probabilities[label])} for label in best]
         return {
             "capture": readable_name(sessions.paths[int(sessions.capture[row])]),
-            "protocol": PROTOCOLS[int(sessions.key[row]["protocol"])],
+            "protocol": capture.PROTOCOLS[int(sessions.key[row]["protocol"])],
             "source": source,
             "source_port": source_port,
             "destination": destination,

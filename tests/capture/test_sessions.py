@@ -167,3 +167,19 @@ def test_a_snapshot_that_cuts_headers_gives_the_sessions_and_touches_no_other_pa
         image = found.images[7].tobytes()
         assert image[:1] == b"\x45"
         assert not any(image[20 : min(snapshot, 32)])
+
+
+def test_sessions_as_a_pandas_table(tmp_path):
+    frames = [
+        p.ipv4(p.udp(b"ab", 1000)),
+        p.ipv4(p.tcp(b"c", 2000, 443)),
+        p.ipv4(p.udp(b"d", 53, 1000), p.SERVER, p.CLIENT),
+    ]
+    path = p.write(tmp_path / "a.pcap", p.pcap(frames, 101, start=1_700_000_000))
+    table = capture.load(path, "l7").to_pandas()
+    first, second = table.drop(columns=["first_time", "last_time"]).itertuples(index=False)
+    assert tuple(first) == (str(path), "UDP", "10.0.0.1", 1000, "198.18.0.2", 53, 2, 3)
+    assert tuple(second) == (str(path), "TCP", "10.0.0.1", 2000, "198.18.0.2", 443, 1, 1)
+    assert [str(time)[:26] for time in table.loc[0, ["first_time", "last_time"]]] == [
+        "2023-11-14 22:13:20.000005", "2023-11-14 22:13:22.000005",
+    ]  # fmt: skip

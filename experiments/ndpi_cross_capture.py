@@ -166,8 +166,8 @@ def main() -> None:
             of_train = labels[~held_out]
             given = np.where(shown(of_train, budget, seed), of_train, UNLABELLED)
             for name in (*models.ON_BYTES, models.PLUS):
-                place = {"representation": options.representation, "seed": seed, "budget": budget, "system": name}
-                if any(place.items() <= row.items() for row in rows):
+                cell = {"representation": options.representation, "seed": seed, "budget": budget, "system": name}
+                if any(cell.items() <= row.items() for row in rows):
                     continue
                 started = time.perf_counter()
                 if name == models.PLUS:
@@ -186,7 +186,7 @@ def main() -> None:
                     "f1": round(float(f1), 4),
                     "seconds": round(time.perf_counter() - started, 1),
                 }
-                rows.append({**place, **measured})
+                rows.append({**cell, **measured})
                 with open(path, "a", encoding="utf-8") as file:
                     file.write(json.dumps(rows[-1]) + "\n")
                 print(rows[-1], flush=True)

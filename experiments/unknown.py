@@ -103,7 +103,7 @@ def held_out(path: Path, draw: int, elsewhere: bool) -> dict:
     is_known = np.isin(train.labels, known)
     sessions = train if elsewhere else train[is_known]
     shown = train[is_known & (ranks_within_class(train.sessions, train.labels, draw) < LABELS)]
-    new = {label: place for place, label in enumerate(known)}
+    new = {label: index for index, label in enumerate(known)}
     labelled = Examples.of_images(shown.images, np.array([new[label] for label in shown.labels.tolist()]))
     first, second = byte_phases.usual_schedules()
     model = byte_phases.build(FillingSettings(), draw, len(known))

@@ -35,12 +35,12 @@ class _Datagram:
     def add(self, fragment: Fragment, frame: bytes) -> bool:
         """Takes in a part; False if it overlaps with another one or lies behind the end."""
         data = frame[fragment.data : fragment.end]
-        at = bisect_left(self.places, fragment.place)
-        if at < len(self.places) and self.places[at] == fragment.place and self.parts[at] == data:
+        at = bisect_left(self.places, fragment.offset)
+        if at < len(self.places) and self.places[at] == fragment.offset and self.parts[at] == data:
             return True  # sent, or captured, twice
         before_ends = self.places[at - 1] + len(self.parts[at - 1]) if at else 0
-        end = fragment.place + len(data)
-        if before_ends > fragment.place or (at < len(self.places) and end > self.places[at]):
+        end = fragment.offset + len(data)
+        if before_ends > fragment.offset or (at < len(self.places) and end > self.places[at]):
             return False
         if not fragment.more:
             if self.total is not None or at < len(self.places):
@@ -48,10 +48,10 @@ class _Datagram:
             self.total = end
         if self.total is not None and end > self.total:
             return False
-        self.places.insert(at, fragment.place)
+        self.places.insert(at, fragment.offset)
         self.parts.insert(at, data)
         self.size += len(data)
-        if not fragment.place:
+        if not fragment.offset:
             self.head, self.first = frame[: fragment.data], fragment
         return True
 

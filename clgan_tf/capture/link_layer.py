@@ -89,8 +89,8 @@ def _inside(link_type: int, frame: bytes, at: int, depth: int) -> tuple[int, int
     """The network layer of a frame in a frame."""
     if not depth or not 8 <= at <= len(frame):
         raise Unused(MALFORMED)
-    ethertype, place = network_layer(link_type, frame[at:], depth - 1)
-    return ethertype, at + place
+    ethertype, offset = network_layer(link_type, frame[at:], depth - 1)
+    return ethertype, at + offset
 
 
 def _nflog(frame: bytes) -> int:

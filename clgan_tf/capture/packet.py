@@ -50,7 +50,7 @@ class Fragment(NamedTuple):
 
     identity: equal for all parts of one datagram; network: offset of the IP header in the frame;
     naming: of the byte that says what follows the headers in front of the fragment header (IPv6);
-    protocol: what the datagram carries; data, end: the part is frame[data:end]; place: its offset
+    protocol: what the datagram carries; data, end: the part is frame[data:end]; offset: where the part lies
     in the datagram's data, bytes; more: whether parts follow.
     """
 
@@ -60,7 +60,7 @@ class Fragment(NamedTuple):
     protocol: int
     data: int
     end: int
-    place: int
+    offset: int
     more: bool
 
 
@@ -113,10 +113,10 @@ def _ipv4(frame: bytes, at: int, limit: int, depth: int) -> Segment | Fragment: 
     end = min(claimed, limit)
     if header < 20 or (total and total < header):
         raise Unused(MALFORMED)
-    more, place = bool(flags & 0x2000), (flags & 0x1FFF) * 8
-    if more or place:
+    more, offset = bool(flags & 0x2000), (flags & 0x1FFF) * 8
+    if more or offset:
         identity = frame[at + 4 : at + 6] + frame[at + 9 : at + 10] + frame[at + 12 : at + 20]
-        fragment = Fragment(identity, at, at + 9, frame[at + 9], at + header, end, place, more)
+        fragment = Fragment(identity, at, at + 9, frame[at + 9], at + header, end, offset, more)
         if _is_whole(fragment, at + total):
             return fragment
     source, destination = frame[at + 12 : at + 16], frame[at + 16 : at + 20]
@@ -137,11 +137,11 @@ def _ipv6(frame: bytes, at: int, limit: int, depth: int) -> Segment | Fragment: 
             length = (frame[transport + 1] + 1) * 8
         elif next_header == IPV6_FRAGMENT:
             (flags,) = struct.unpack_from(">H", frame, transport + 2)
-            more, place = bool(flags & 1), flags & 0xFFF8
-            if more or place:  # Otherwise it is whole (RFC 6946).
+            more, offset = bool(flags & 1), flags & 0xFFF8
+            if more or offset:  # Otherwise it is whole (RFC 6946).
                 identity = frame[transport + 4 : transport + 8] + source + destination
                 fragment = Fragment(
-                    identity, at, naming, frame[transport], transport + 8, max(end, transport + 8), place, more
+                    identity, at, naming, frame[transport], transport + 8, max(end, transport + 8), offset, more
                 )
                 if _is_whole(fragment, at + 40 + payload_length):
                     return fragment
@@ -161,10 +161,10 @@ def _is_whole(fragment: Fragment, claimed_end: int) -> bool:
     """
     size = fragment.end - fragment.data
     if fragment.end < claimed_end:
-        if fragment.place:
+        if fragment.offset:
             raise Unused(INCOMPLETE_FRAGMENTS)
         return False
-    if size <= 0 or (fragment.more and size % 8) or fragment.place + size > 0xFFFF:
+    if size <= 0 or (fragment.more and size % 8) or fragment.offset + size > 0xFFFF:
         raise Unused(MALFORMED)
     return True
 

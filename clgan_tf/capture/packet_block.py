@@ -133,11 +133,11 @@ def _without_aggregates(block: Block) -> Block:
     firsts, behind = np.cumsum(counts) - counts, bytearray()
     for row, parts in found:
         frame = block.frame(row)
-        for place, (at, size) in enumerate(parts, int(firsts[row])):
+        for index, (at, size) in enumerate(parts, int(firsts[row])):
             behind += bytes(FRAME_FRONT)
-            start[place] = len(block.buffer) + len(behind)
-            length[place] = wire_length[place] = size
-            link_type[place] = link_layer.ETHERNET
+            start[index] = len(block.buffer) + len(behind)
+            length[index] = wire_length[index] = size
+            link_type[index] = link_layer.ETHERNET
             behind += frame[at : at + size]
     return Block(block.buffer + behind + bytes(MARGIN), start, length, wire_length, time_ns, link_type)
 
@@ -195,15 +195,15 @@ def _fast(block: Block, inner: bool) -> tuple[Segments, dict[str, np.ndarray]]:
     kinds = np.unique(block.link_type)
     rows = np.flatnonzero(np.isin(block.link_type, list(PLACES)))
     start, stop = block.start[rows], block.start[rows] + block.length[rows]
-    place, network = np.full(len(rows), -1), start
+    type_at, network = np.full(len(rows), -1), start
     for kind in kinds.tolist():
         if kind in PLACES:
             chosen = block.link_type[rows] == kind
-            place = np.where(chosen, PLACES[kind][0], place)
+            type_at = np.where(chosen, PLACES[kind][0], type_at)
             network = np.where(chosen, start + PLACES[kind][1], network)
     # Offsets may point up to MARGIN bytes behind a short frame; `network + 48 <= stop` is checked before any use.
-    typed = place >= 0
-    ethertype = np.where(typed, u16(start + np.maximum(place, 0)), 0)
+    typed = type_at >= 0
+    ethertype = np.where(typed, u16(start + np.maximum(type_at, 0)), 0)
     for _ in range(2):
         tagged = np.flatnonzero(np.isin(ethertype, link_layer.ETHERTYPES_VLAN))
         if not len(tagged):

@@ -44,11 +44,11 @@ class Records:
         """See walk.Records."""
         captured, wire_length = struct.unpack_from(self.order + "II", buffer, at + 8)
         following = at + RECORD_HEADER + captured
-        mark, place = self.mark(buffer, begin)
+        mark, offset = self.mark(buffer, begin)
         return (
             captured <= min(wire_length, MAX_PACKET_BYTES)
             and following + RECORD_HEADER < stop
-            and buffer[following + place : following + place + 2] == mark
+            and buffer[following + offset : following + offset + 2] == mark
         )
 
 

@@ -151,7 +151,7 @@ class _Section:
         """
         buffer, stop = window.buffer, min(window.stop, at + self._reach)
         starts, end = record_starts(buffer, at, stop, _Blocks(self.order))
-        kind, length = (gather(buffer, starts + place, self.order + "u4").astype(np.int64) for place in (0, 4))
+        kind, length = (gather(buffer, starts + offset, self.order + "u4").astype(np.int64) for offset in (0, 4))
         is_packet = kind == ENHANCED_PACKET
         words = gather(buffer, starts + 8, f"V{PACKET_FIELDS}").view(self.order + "u4").reshape(-1, 5)
         index, captured = words[:, 0].astype(np.int64), words[:, 3].astype(np.int64)

@@ -275,12 +275,12 @@ class SessionTable:
         start = packets.start[order]
         length = packets.stop[order] - start
         before = np.cumsum(length) - length
-        place = before + np.repeat(self._rows["bytes"][groups] - before[begins], sizes)
+        offset = before + np.repeat(self._rows["bytes"][groups] - before[begins], sizes)
         self._rows["bytes"][groups] += np.add.reduceat(length, begins)
-        wanted = np.flatnonzero((place < IMAGE_BYTES) & (length > 0))
-        place = place[wanted]
-        target = np.repeat(groups, sizes)[wanted] * IMAGE_BYTES + place
-        source, size = start[wanted], np.minimum(length[wanted], IMAGE_BYTES - place)
+        wanted = np.flatnonzero((offset < IMAGE_BYTES) & (length > 0))
+        offset = offset[wanted]
+        target = np.repeat(groups, sizes)[wanted] * IMAGE_BYTES + offset
+        source, size = start[wanted], np.minimum(length[wanted], IMAGE_BYTES - offset)
         images, buffer = memoryview(self._images.data).cast("B"), memoryview(block.buffer)
         for to, to_end, at, end in zip(
             target.tolist(), (target + size).tolist(), source.tolist(), (source + size).tolist(), strict=True

@@ -109,7 +109,7 @@ class Sessions:
             {
                 "capture": [self.paths[index] for index in self.capture],
                 "protocol": [PROTOCOLS[int(protocol)] for protocol in self.key["protocol"]],
-                **{name: [end[place] for end in ends] for place, name in enumerate(columns)},
+                **{name: [end[index] for end in ends] for index, name in enumerate(columns)},
                 "first_time": pd.to_datetime(self.first_time, unit="s", utc=True),
                 "last_time": pd.to_datetime(self.last_time, unit="s", utc=True),
                 "packets": self.packets,
@@ -133,10 +133,10 @@ class Sessions:
                 first[row, key] = min(time, first.get((row, key), np.inf))
             names = [f"{_digest(key, first[row, key])}#{direction}" for row, key, direction in keys]
         seen: Counter[tuple[int, str]] = Counter()
-        for place, (capture, name) in enumerate(zip(self.capture.tolist(), names, strict=True)):
+        for index, (capture, name) in enumerate(zip(self.capture.tolist(), names, strict=True)):
             seen[capture, name] += 1
             if seen[capture, name] > 1:
-                names[place] = f"{name}#{seen[capture, name]}"
+                names[index] = f"{name}#{seen[capture, name]}"
         return np.array(names, dtype=object)
 
 

@@ -59,12 +59,12 @@ def record_starts(buffer: bytearray, begin: int, stop: int, records: Records) ->
 
 def _guesses(buffer: bytearray, begin: int, stop: int, records: Records) -> list[int]:
     """Rising places where a record seems to begin; the first is `begin`, which is known to be one."""
-    mark, place = records.mark(buffer, begin)
+    mark, offset = records.mark(buffer, begin)
     guesses = [begin]
     for segment in range(begin + SEGMENT, stop - SEGMENT, SEGMENT):
         at = max(segment, guesses[-1] + 1)
         for _ in range(TRIES):
-            at = buffer.find(mark, at + place, segment + SEGMENT) - place
+            at = buffer.find(mark, at + offset, segment + SEGMENT) - offset
             if at < 0:
                 break
             if records.is_plausible(buffer, at, begin, stop):

@@ -163,7 +163,7 @@ def _rows(path: Path, reader: Iterator[list[str]]) -> Iterator[tuple[int, str, b
     for number, row in enumerate(reader, 2):
         if number > MAX_LINES:
             raise DataError(f"{path}: has more than {MAX_LINES:,} lines; split it.")
-        value = {name: row[place].strip() if place < len(row) else "" for name, place in columns.items()}
+        value = {name: row[index].strip() if index < len(row) else "" for name, index in columns.items()}
         if value["label"].lower() in NO_LABEL:
             continue
         try:

@@ -90,12 +90,12 @@ def fates_of(examples: Examples, is_published_test: np.ndarray | None = None) ->
     members = _members(examples, is_published_test)
     fates = [Fate.KEPT] * len(members)
     for group in _groups(recipe.group_of(member.session) for member in members):
-        for place, fate in zip(group, recipe.fates_of_a_session([members[place] for place in group]), strict=True):
-            fates[place] = fate
+        for index, fate in zip(group, recipe.fates_of_a_session([members[index] for index in group]), strict=True):
+            fates[index] = fate
     for group in _groups(value.tobytes() for value in examples.image_hashes()):
-        ours = recipe.fates_of_an_image([members[place] for place in group], [fates[place] for place in group])
-        for place, fate in zip(group, ours, strict=True):
-            fates[place] = fate
+        ours = recipe.fates_of_an_image([members[index] for index in group], [fates[index] for index in group])
+        for index, fate in zip(group, ours, strict=True):
+            fates[index] = fate
     return fates
 
 
@@ -104,16 +104,16 @@ def split(
 ) -> dict[str, Examples]:
     """The splits, each of recipe.SPLITS, of the examples that are kept."""
     members = _members(examples, is_published_test)
-    kept = [place for place, fate in enumerate(fates) if fate is Fate.KEPT]
+    kept = [index for index, fate in enumerate(fates) if fate is Fate.KEPT]
     groups: dict[int, list[str]] = defaultdict(list)
-    for place in kept:
-        if recipe.is_to_be_split(members[place]):
-            groups[members[place].label].append(recipe.group_of(members[place].session))
+    for index in kept:
+        if recipe.is_to_be_split(members[index]):
+            groups[members[index].label].append(recipe.group_of(members[index].session))
     cuts = {label: recipe.cuts(names, plan) for label, names in groups.items()}
     chosen: dict[str, list[int]] = {name: [] for name in recipe.SPLITS}
-    for place in kept:
-        if name := recipe.split_of(members[place], plan, cuts):
-            chosen[name].append(place)
+    for index in kept:
+        if name := recipe.split_of(members[index], plan, cuts):
+            chosen[name].append(index)
     return {name: examples[np.array(places, np.int64)] for name, places in chosen.items()}
 
 
@@ -126,8 +126,8 @@ def _members(examples: Examples, is_published_test: np.ndarray | None) -> list[M
 def _groups(keys: Iterable[Any]) -> Iterable[list[int]]:
     """The places of equal keys, where there are several: alone, nothing can happen to a session."""
     places: dict[Any, list[int]] = defaultdict(list)
-    for place, key in enumerate(keys):
-        places[key].append(place)
+    for index, key in enumerate(keys):
+        places[key].append(index)
     return (group for group in places.values() if len(group) > 1)
 
 

@@ -80,9 +80,9 @@ def fates_of_an_image(members: Sequence[Member], fates: Sequence[Fate]) -> list[
     """
     if _carry_two_labels(members):
         return [Fate.CONFLICT] * len(members)
-    left = [place for place, fate in enumerate(fates) if fate is Fate.KEPT]
-    kept = min(left, key=lambda place: members[place].preference, default=None)
-    return [fate if fate is not Fate.KEPT or place == kept else Fate.DUPLICATE for place, fate in enumerate(fates)]
+    left = [index for index, fate in enumerate(fates) if fate is Fate.KEPT]
+    kept = min(left, key=lambda index: members[index].preference, default=None)
+    return [fate if fate is not Fate.KEPT or index == kept else Fate.DUPLICATE for index, fate in enumerate(fates)]
 
 
 def _carry_two_labels(members: Iterable[Member]) -> bool:
@@ -150,8 +150,8 @@ def split_of(member: Member, plan: Plan, cuts_by_label: Mapping[int, Cuts]) -> s
         return None
     if plan.capture_splits:
         return plan.capture_splits[member.capture]
-    place = _place(group, plan)
-    return "test" if place < limits.test else "validation" if place < limits.validation else "train"
+    position = _place(group, plan)
+    return "test" if position < limits.test else "validation" if position < limits.validation else "train"
 
 
 def _place(group: str, plan: Plan) -> float:
@@ -186,8 +186,8 @@ def split_captures(
             continue
         tests = max(1, round(test_fraction * len(ordered)))
         validations = max(1, round(validation_fraction * (len(ordered) - tests)))
-        for place, name in enumerate(ordered):
-            splits[name] = "test" if place < tests else "validation" if place < tests + validations else "train"
+        for index, name in enumerate(ordered):
+            splits[name] = "test" if index < tests else "validation" if index < tests + validations else "train"
     if len(captures) - len(not_served) < 2:
         raise DataError(
             f"{len(captures) - len(not_served)} classes have the {LEAST_CAPTURES} captures that a split by capture "

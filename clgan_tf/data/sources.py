@@ -75,7 +75,7 @@ def split_by_capture(sources: Sources, test_fraction: float, validation_fraction
         captures[source.label].append(source.name)
     splits, left_out = split_captures(captures, test_fraction, validation_fraction, seed)
     served = [label for label in captures if label not in left_out]
-    labels = {UNLABELLED: UNLABELLED} | {label: place for place, label in enumerate(served)}
+    labels = {UNLABELLED: UNLABELLED} | {label: index for index, label in enumerate(served)}
     return Sources(
         [replace(source, label=labels[source.label]) for source in sources.sources if source.label in labels],
         [sources.class_names[label] for label in served],

@@ -100,27 +100,27 @@ def _ip_fields(image: np.ndarray, network: np.ndarray) -> dict[FieldGroup, np.nd
             ],
             1,
         ),
-        FieldGroup.FIRST_PAYLOAD_BYTES: columns(*(_at(image, payload, place) for place in range(FIRST_BYTES))),
+        FieldGroup.FIRST_PAYLOAD_BYTES: columns(*(_at(image, payload, offset) for offset in range(FIRST_BYTES))),
     }
 
 
-def _at(image: np.ndarray, begin: np.ndarray, place: int) -> np.ndarray:
-    """The byte at begin + place of each row; 0 behind the image's end."""
-    column = begin + place
+def _at(image: np.ndarray, begin: np.ndarray, offset: int) -> np.ndarray:
+    """The byte at begin + offset of each row; 0 behind the image's end."""
+    column = begin + offset
     values = image[np.arange(len(image)), np.minimum(column, image.shape[1] - 1)]
     return np.where(column < image.shape[1], values, 0)
 
 
-def _field(image: np.ndarray, begin: np.ndarray, place: int, size: int) -> np.ndarray:
+def _field(image: np.ndarray, begin: np.ndarray, first: int, size: int) -> np.ndarray:
     """The big-endian number of `size` bytes there."""
     number = np.zeros(len(image), np.int64)
     for offset in range(size):
-        number = number << 8 | _at(image, begin, place + offset)
+        number = number << 8 | _at(image, begin, first + offset)
     return number
 
 
-def _number(image: np.ndarray, place: int, size: int) -> np.ndarray:
-    return _field(image, np.zeros(len(image), np.int64), place, size)
+def _number(image: np.ndarray, first: int, size: int) -> np.ndarray:
+    return _field(image, np.zeros(len(image), np.int64), first, size)
 
 
 def audit(examples: Examples, representation: Representation, seed: int = 0) -> list[Finding]:
@@ -160,7 +160,7 @@ def overlap(splits: dict[str, Examples]) -> dict[str, int]:
     """Images that splits share, sessions whose image another one has too, and those whose image has two labels."""
     whole = Examples.concatenate(list(splits.values()))
     fates = fates_of(whole)
-    names = np.concatenate([np.full(len(part), place) for place, part in enumerate(splits.values())])
+    names = np.concatenate([np.full(len(part), index) for index, part in enumerate(splits.values())])
     _, group = np.unique(whole.image_hashes(), return_inverse=True)
     lowest, highest = np.full(group.max(initial=-1) + 1, len(splits)), np.full(group.max(initial=-1) + 1, -1)
     np.minimum.at(lowest, group, names)

@@ -139,13 +139,13 @@ def labels_figure(
       measure: what the shares are.
     """
     figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
-    for place, (system, points) in enumerate(curves.items()):
+    for index, (system, points) in enumerate(curves.items()):
         if not points:
             continue
         labels = np.array(list(points))
         means = np.array([np.mean(found) for found in points.values()])
         spread = np.array([np.std(found, ddof=1) if len(found) > 1 else 0 for found in points.values()])
-        line, colour = "--" if system in dashed else "-", f"C{place}"
+        line, colour = "--" if system in dashed else "-", f"C{index}"
         axes.plot(labels, means, line, color=colour, marker="o", markersize=4, label=system)
         axes.fill_between(labels, means - spread, means + spread, color=colour, alpha=0.15, linewidth=0)
     ticks = sorted({label for points in curves.values() for label in points})

@@ -41,7 +41,7 @@ def judge(classifier: Classifier, sources: Sources, reject: float, progress: Pro
     files = [source.path for source in labelled]
     parts = []
     for sessions, outputs in classifier.judged(files, progress=progress, workers=workers_for(files)):
-        classes = np.array([labelled[place].label for place in sessions.capture.tolist()], np.int64)
+        classes = np.array([labelled[index].label for index in sessions.capture.tolist()], np.int64)
         parts.append((classes, outputs["probabilities"].argmax(axis=1), outputs["familiarity"] < reject))
     classes, predicted, is_unknown = (np.concatenate(column) for column in zip(*parts, strict=True))
     names = classifier.class_names

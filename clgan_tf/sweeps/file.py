@@ -62,7 +62,7 @@ class Grid(msgspec.Struct, forbid_unknown_fields=True):
     def cells(self) -> list[Cell]:
         """The product, in the file's order."""
         product = itertools.product(self.data, self.models, self.labels, self.unlabelled, self.seeds)
-        return [Cell(*place, self.variant) for place in product]
+        return [Cell(*values, self.variant) for values in product]
 
 
 class SweepFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -185,10 +185,10 @@ def _refuse_other_settings(task: Task, directory: Path) -> None:
     if task.run.config.exists():  # It may only have been begun.
         begun = typed_json.read(task.run.config, TrainSettings), typed_json.read(task.run.data, TrainedOn).data
         earlier.append((task.run.path, *begun))
-    for place, settings, data in earlier:
+    for where, settings, data in earlier:
         if difference := differing_flag(data, task.source) or differing_setting(settings, task.settings):
             flag, then, now = difference
             raise ConfigError(
-                f"{place} has {task.run.path.name} of {task.cell.data} with --{flag}={then}, not {now}; "
+                f"{where} has {task.run.path.name} of {task.cell.data} with --{flag}={then}, not {now}; "
                 "give the sweep another directory, or move that away."
             )

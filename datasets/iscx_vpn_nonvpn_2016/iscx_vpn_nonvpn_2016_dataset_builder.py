@@ -47,7 +47,7 @@ class Builder(SessionDatasetBuilder, skip_registration=not session_builder.is_re
         classes = capture_classes()
         files = session_builder.files_by_name(folder, classes.__contains__)
         if files:
-            to_label = {name: labels[place] for place, name in enumerate(ISCX_CLASSES)}
+            to_label = {name: labels[index] for index, name in enumerate(ISCX_CLASSES)}
             return session_builder.manifest_sources(files, classes, to_label, self.class_names(), NAME)
         config = self.builder_config
         return published_files.sources(

@@ -18,8 +18,8 @@ INTRODUCTION = """\
 Made by `python -m clgan_tf.main --mode=report --results=...` from the results of `--mode=sweep`. Accuracy / macro-F1 ±
 standard deviation over seeds (how many), in per cent, on the {split} split, which each run reads once. Labels are all
 that a run sees, those for early stopping too; all other training sessions are there without theirs. With one seed all
-systems have the same labels. The best macro-F1 of a column is bold; a difference below about two points over few seeds
-is no evidence."""
+systems have the same labels. The best macro-F1 of those with a column's most seeds is bold; a difference below about
+two points over few seeds is no evidence."""
 
 
 class System(NamedTuple):
@@ -129,8 +129,12 @@ def _circumstances(results: list[RunResult]) -> str:
 
 def _scores(table: Table) -> str:
     budgets = _budgets(table)
+    most = {budget: max(len(columns.get(budget, {})) for columns in table.values()) for budget in budgets}
     best = {
-        budget: max(_mean_f1(columns[budget]) for columns in table.values() if budget in columns) for budget in budgets
+        budget: max(
+            _mean_f1(columns[budget]) for columns in table.values() if len(columns.get(budget, {})) == most[budget]
+        )
+        for budget in budgets
     }
     lines = []
     for system, columns in table.items():
@@ -139,7 +143,7 @@ def _scores(table: Table) -> str:
             seeds = columns.get(budget, {})
             accuracy = per_cent([float(np.mean([one.accuracy for one in seeds.values()]))]) if seeds else ""
             text = f"{accuracy} / {per_cent([one.f1 for one in seeds.values()])} ({len(seeds)})" if seeds else ""
-            line.append(f"**{text}**" if seeds and _mean_f1(seeds) == best[budget] else text)
+            line.append(f"**{text}**" if len(seeds) == most[budget] and _mean_f1(seeds) == best[budget] else text)
         lines.append(line)
     return markdown.table(["System", *(budget.title for budget in budgets)], lines)
 

@@ -20,7 +20,8 @@ import numpy as np
 from clgan_tf.capture import PROTOCOLS, Sessions, undirected
 from clgan_tf.capture.session_key import KEY_DTYPE
 from clgan_tf.common.errors import DataError
-from clgan_tf.data.examples import UNLABELLED, UNLABELLED_NAME
+from clgan_tf.data.examples import UNLABELLED
+from clgan_tf.data.labelled_folder import UNLABELLED_SPELLINGS, plain_form
 
 # What a column is, by its names in lower case, words joined by _.
 NAMES = {
@@ -253,8 +254,8 @@ def _refuse_odd_names(path: Path, names: Iterable[str]) -> None:
     for name in names:
         if not name.isprintable():
             raise DataError(f"{path}: {name!r} is no name of a class; give it one without control characters.")
-        plain = " ".join(name.casefold().split())
-        if plain == UNLABELLED_NAME:
+        plain = plain_form(name)
+        if plain in UNLABELLED_SPELLINGS:
             raise DataError(f"{path}: {name!r} would be a class; leave a session without a label empty.")
         if plain in alike:
             raise DataError(f"{path}: {alike[plain]!r} and {name!r} differ in case or spaces alone; write one of them.")

@@ -62,11 +62,16 @@ def captures_of_no_class(root: Path) -> list[Path]:
     return sorted(path for path in root.iterdir() if path.is_file() and is_capture(path))
 
 
+def plain_form(name: str) -> str:
+    """A class's name without what people do not see: names with one plain form look alike."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
 def _refuse_twins(root: Path, names: Iterable[str]) -> None:
     """Raises DataError where folders' names look alike to people: each would become a class of its own."""
     alike: dict[str, list[str]] = defaultdict(list)
     for name in names:
-        alike[unicodedata.normalize("NFKC", name).casefold().strip()].append(name)
+        alike[plain_form(name)].append(name)
     for plain, twins in alike.items():
         if plain in UNLABELLED_SPELLINGS and twins != [UNLABELLED_NAME]:
             raise DataError(

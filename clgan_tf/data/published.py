@@ -64,10 +64,10 @@ def sources(layout: Layout, files: dict[str, Path], label_map: tuple[int, ...] |
     Args:
       files: where each of `file_names` lies. label_map: our label of each class of the layout; default: the same.
     """
-    all_of_it = []
+    pairs = []
     for name, images, labels in file_names(layout):
         folder, part = name.rsplit("/", 1)
-        all_of_it.append(
+        pairs.append(
             Source(
                 str(files[images]),
                 name,
@@ -78,7 +78,7 @@ def sources(layout: Layout, files: dict[str, Path], label_map: tuple[int, ...] |
                 is_test=PART_NAMES[part] == "test" and "train" in layout.parts,
             )
         )
-    return all_of_it
+    return pairs
 
 
 def sources_below(root: Path, name: str, representation: str) -> Sources:

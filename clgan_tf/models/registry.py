@@ -22,6 +22,7 @@ class System(NamedTuple):
 
 PLUS = "clgan_plus"  # its phases are its own: training/byte_phases.py
 LITE = "clgan_lite"  # learns from it: training/distillation.py
+WITH_TRUNK = (PLUS, LITE)  # phase 1 leaves a trunk that other runs can begin from
 NETWORKS = {
     PLUS: System("CLGAN+", "clgan_tf.models.clgan_plus:clgan_plus"),
     LITE: System("CLGAN lite", "clgan_tf.models.clgan_lite:clgan_lite"),

@@ -156,7 +156,7 @@ def _task(directory: Path, cell: Cell, sweep: SweepFile, grid: Grid) -> Task:
 def _shared_trunk(settings: TrainSettings, trunks: Path, cell: Cell) -> PretrainSettings | None:
     """How a cell's trunk is made, if it has one that others can share: that of a sample of sessions is its own."""
     if (
-        settings.model not in (models.PLUS, models.LITE)
+        settings.model not in models.WITH_TRUNK
         or settings.init_from
         or cell.unlabelled
         or not settings.pretraining_epochs

@@ -52,13 +52,13 @@ def train(settings: TrainSettings, dataset: Dataset, source: PrepareSettings | N
     run = open_run(settings, TrainedOn(dataset.facts, few.facts), source)
     systems: dict[str, Predict] = {}
     if settings.model in models.NETWORKS:
-        network = _network(settings, dataset, few, run)
-        systems[settings.model] = _predictor(network)
+        networks = {settings.model: _network(settings, dataset, few, run)}
         if settings.model == models.LITE:
-            teacher, num_classes = network, len(dataset.facts.class_names)
-            network = distillation.distil(teacher, models.LITE, num_classes, few, run, settings.seed)
-            systems |= {models.LITE: _predictor(network), models.PLUS: _predictor(teacher)}
-        _save_classifier(run, network, dataset, few, settings.seed)
+            teacher, num_classes = networks[models.LITE], len(dataset.facts.class_names)
+            student = distillation.distil(teacher, models.LITE, num_classes, few, run, settings.seed)
+            networks = {models.LITE: student, models.PLUS: teacher}
+        _save_classifier(run, networks[settings.model], dataset, few, settings.seed)
+        systems |= {name: _predictor(network) for name, network in networks.items()}
     else:
         systems[settings.model] = _on_bytes(settings.model, settings.seed, few)
     if models.LABELS_ALONE in settings.baselines:
@@ -72,7 +72,7 @@ def train(settings: TrainSettings, dataset: Dataset, source: PrepareSettings | N
 
 def _network(settings: TrainSettings, dataset: Dataset, few: FewLabels, run: RunDirectory) -> keras.Model:
     """Phases 1 and 2 of a network, or of its teacher: bytes [batch, 28, 28, 1] -> logits [batch, K]."""
-    if settings.model in (models.PLUS, models.LITE):
+    if settings.model in models.WITH_TRUNK:
         return byte_phases.train(settings, dataset.facts, few, run)
     model = phases.build_model(settings, len(dataset.facts.class_names))
     if isinstance(model, TwoNetworks) and settings.pretraining_epochs:

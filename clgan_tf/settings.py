@@ -15,7 +15,7 @@ from clgan_tf.common.setting import Settings, as_flags, setting
 PUBLISHED = ("iscx_vpn_nonvpn_2016", "ustc_tfc2016")
 SOURCE_KINDS = ("captures", "demo", *PUBLISHED)
 SPLIT_BY = ("session", "capture")
-LABEL_UNITS = ("total", "per_class", "fraction")
+LABEL_UNITS = ("total", "per_class", "per_class_at_most", "fraction")
 FLAGFILE = "run.flags"  # in a run directory: flags that repeat the run
 MAX_SEED = 2**32 - 1  # NumPy's
 
@@ -190,7 +190,11 @@ class TrainSettings(PretrainSettings):
         default=1000,
         above=0,
     )
-    labels_unit: str = setting("Unit of --labels.", default="total", choices=LABEL_UNITS)
+    labels_unit: str = setting(
+        "Unit of --labels; per_class_at_most takes all labels of a class that has fewer.",
+        default="total",
+        choices=LABEL_UNITS,
+    )
     unlabelled: int = setting("Use at most so many unlabelled sessions, a uniform sample; 0 = all.", default=0, least=0)
     generator_loss: str = setting("What the generator of a GAN minimises.", default="feature_matching")
     finetuning_epochs: int = setting(

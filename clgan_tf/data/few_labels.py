@@ -142,9 +142,10 @@ def choose(
 
     Args:
       labels: int64 [n], rows labelled UNLABELLED are never chosen; sessions: str [n]; ranks: see `ranks_within_class`.
-      budget: how many in all ("total") or of each class ("per_class"), or which share of the labelled sessions
-        ("fraction", 0 < budget <= 1). Totals follow the classes' proportions, with one of each class at least.
-      unit: "total", "per_class" or "fraction".
+      budget: how many in all ("total"), of each class ("per_class"; "per_class_at_most" takes all of a class that has
+        fewer), or which share of the labelled sessions ("fraction", 0 < budget <= 1). Totals follow the classes'
+        proportions, with one of each class at least.
+      unit: one of these four names.
 
     Raises:
       DataError: there are fewer labelled sessions than the budget asks for, or it is too small for one of each class.
@@ -155,9 +156,10 @@ def choose(
         for name, size in zip(class_names, sizes, strict=True):
             if size < budget:
                 raise DataError(
-                    f"Class {name} has {size} training sessions, fewer than --labels={budget:g} per class; "
-                    "lower --labels or add captures of that class."
+                    f"Class {name} has {size} training sessions, fewer than --labels={budget:g} per class; lower "
+                    "--labels, add captures of that class, or take all it has: --labels_unit=per_class_at_most."
                 )
+    if unit in ("per_class", "per_class_at_most"):
         return available & (ranks < budget)
     total = round(budget * int(available.sum())) if unit == "fraction" else int(budget)
     if total < len(class_names):

@@ -33,7 +33,14 @@ def test_smaller_budgets_lie_inside_larger_ones_and_every_class_has_one(small, l
 
 @pytest.mark.parametrize(
     ("budget", "unit", "per_class"),
-    [(20, "total", [10, 6, 4]), (0.2, "fraction", [10, 6, 4]), (7, "per_class", [7, 7, 7]), (3, "total", [1, 1, 1])],
+    [
+        (20, "total", [10, 6, 4]),
+        (0.2, "fraction", [10, 6, 4]),
+        (7, "per_class", [7, 7, 7]),
+        (7, "per_class_at_most", [7, 7, 7]),
+        (25, "per_class_at_most", [25, 25, 20]),
+        (3, "total", [1, 1, 1]),
+    ],
 )
 def test_units_of_a_budget(budget, unit, per_class):
     assert np.bincount(LABELS[chosen(budget, unit)]).tolist() == per_class
@@ -42,7 +49,7 @@ def test_units_of_a_budget(budget, unit, per_class):
 @pytest.mark.parametrize(
     ("budget", "unit", "words"),
     [
-        (21, "per_class", "Class c has 20 training sessions"),
+        (21, "per_class", "Class c has 20 training sessions.*--labels_unit=per_class_at_most"),
         (101, "total", "the training split has 100"),
         (2, "total", "--labels=2 gives 2 labels, and 3 classes need one each at least; raise it to 3"),
         (0.02, "fraction", "3 classes need one each"),

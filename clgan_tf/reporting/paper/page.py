@@ -1,44 +1,55 @@
 """The report as one Markdown page, and as one HTML page that holds its pictures."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
+import numpy as np
 import pandas as pd
 
 from clgan_tf.data import recipe
-from clgan_tf.models import NETWORKS, title
+from clgan_tf.models import NETWORKS, SYSTEMS, title
 from clgan_tf.reporting import markdown, web_page
-from clgan_tf.reporting.paper import statistics
-from clgan_tf.reporting.paper.definitions import TABLES
 from clgan_tf.reporting.paper.pictures import pictures
-from clgan_tf.reporting.paper.runs import CLGAN, DATA_NAMES, REPRESENTATIONS, SYSTEMS, frame, shared_settings
-from clgan_tf.reporting.tables import COLUMNS, split_text
+from clgan_tf.reporting.paper.published import CLGAN, CONTRADICTIONS, DATA_NAMES, DCGAN, TABLES, Budget, PaperTable
+from clgan_tf.reporting.paper.runs import frame, shared_settings
+from clgan_tf.reporting.paper.statistics import ahead_by, beside, fits, of_row
+from clgan_tf.reporting.tables import COLUMNS, per_cent, split_text
 from clgan_tf.sweeps.results import Row
 
-INTRODUCTION = """\
-Made by `python -m clgan_tf.main --mode=report --results=...` from the results of `--mode=sweep`. Per cent, on the
-test split, which every run reads once; mean ± standard deviation over the seeds that the last column names; averages
-over classes are unweighted. The best of a group is bold. With one seed all systems of a group have the same labelled
-sessions, and the GANs and the autoencoder the same unlabelled ones; a mean over three seeds beside a single seed is no
-like comparison. CNN-LSTM, the trees and the nearest neighbour use no unlabelled sessions, which is why a group with
-fewer of them does not repeat those systems.
+REPRESENTATIONS = {
+    "all_layers": "whole packets with their capture headers, as most papers read them: it holds what leaks",
+    "l7": "payload alone, without duplicates across splits",
+    "masked": "network layer upwards, without addresses, ports and times",
+}
+TREES = ("random_forest", "extra_trees")
+NOT_RUN = "not run"
 
-Of the paper's figures only those of its abstract stand here. In `all_layers` the capture's time stamp alone tells the
-classes (docs/results.md): its figures are here to compare with the paper's layout and say little about traffic. `l7` is
-the de-duplicated payload alone."""
+READING = """\
+Made by `python -m clgan_tf.main --mode=report --results=...` from the results of `--mode=sweep`. Every cell reads
+**paper / ours / difference**, in per cent and points; ours is of the test split, which a run reads once, and where
+several seeds were run their mean ± standard deviation. Averages over classes are unweighted. With one seed all systems
+of a row have the same labelled sessions; a difference below about two points between single seeds is no evidence.
+`all_layers` is {all_layers}; `l7` is {l7}.
+
+A label budget holds all labels that a run sees: of a network's every fifth is for early stopping. The paper states
+neither its split nor its number of training sessions, so that ours are ours."""
 SUPERSEDED = """\
 **Superseded.** These runs are of data that recipe {versions} made; recipe {current} chooses other sessions for the
 splits where none are published, and counts labels for early stopping in the budget, which these runs had besides."""
-AHEAD = """\
-Accuracy of CLGAN less that of another system with the same labels and, where that uses one, the same unlabelled pool,
-in points: the mean over the seeds that both have, then over cells; and the cell in which CLGAN is furthest behind or
-least ahead. Most cells have one seed: a single difference below about two points is no evidence."""
+CLAIMED = """\
+- **Claimed.** CLGAN names 12 classes of ISCX VPN-nonVPN right in 94.2 to 99.0 % with 10 to 70 % of the labels (table
+  1), 20 classes of USTC-TFC2016 in 89.3 to 98.6 % with 100 or 1,000 labels (table 3); about 3 points more than CNN-LSTM
+  at 2,000 labels, and about 4 more than DCGAN at every share."""
+EXPLAINED = """\
+- **What explains it.** In `all_layers` the first packet's time stamp alone names the class of 99 % of ISCX's sessions
+  and 92 % of USTC's (`--mode=audit`); whatever reads that time scores high, and learns nothing about traffic."""
 
 
 def is_of_it(rows: list[Row]) -> bool:
-    """Whether any row is of the paper's CLGAN on a data set of the paper's."""
-    return any(row.cell.model == CLGAN and row.result.data.source_kind in DATA_NAMES for row in rows)
+    """Whether a row of the paper's CLGAN stands in one of the paper's tables."""
+    ours = [row for row in rows if row.cell.model == CLGAN and row.result.data.source_kind in DATA_NAMES]
+    return bool(ours) and bool(fits(frame(ours)).any())
 
 
 def page(rows: list[Row], captions: Mapping[str, str] | None = None) -> str:
@@ -48,33 +59,31 @@ def page(rows: list[Row], captions: Mapping[str, str] | None = None) -> str:
       DataError: rows do not go together, see `frame`.
     """
     runs = frame(rows)
-    sections = ["# CLGAN beside what it is compared with", *_superseded(rows), INTRODUCTION, _circumstances(runs)]
-    left_out = runs
-    for table in TABLES:
-        ours = table.of(runs)
-        left_out = left_out[~left_out.index.isin(ours.index)]
-        for representation in REPRESENTATIONS:
-            chosen = statistics.by_budget(ours[ours.representation == representation], table.systems)
-            if chosen:
-                heading = f"## Table {table.number}. {DATA_NAMES[table.source_kind]}, {representation}: {table.subject}"
-                columns = ["Labelled", "Unlabelled", "Steps of phase 1", "System", *COLUMNS.values(), "Seeds"]
-                sections += [heading, *([table.note] if table.note else []), markdown.table(columns, chosen)]
-    if len(left_out):
-        names = sorted({f"{title(row.cell.model)} on {row.cell.data}" for row in left_out.row})
-        sections.append(f"{len(left_out)} of {len(runs)} runs fit none of the paper's tables: {', '.join(names)}.")
-    claims = markdown.table(
-        ["Claim (accuracy)", "Paper", "Data", "Ours: labelled sessions, mean difference, seeds"],
-        statistics.claims(runs),
-    )
-    if claims:
-        sections += ["## What the paper's abstract claims", claims]
-    ahead = markdown.table(
-        ["Data", "Beside", "CLGAN ahead in", "Mean difference", "Least, at labelled / unlabelled"],
-        statistics.ahead(runs),
-    )
-    if ahead:
-        sections += ["## In how many cells CLGAN is ahead", AHEAD, ahead]
+    numbers = list(dict.fromkeys(table.number for table in TABLES))
+    contents = [f"[table {number}](#table-{number})" for number in numbers]
+    contents += [
+        "[contradictions within the paper](#contradictions)",
+        "[what was not run](#what-was-not-run)",
+        "[circumstances](#circumstances)",
+        *(["[pictures](#pictures)"] if captions else []),
+    ]
+    sections = ["## In ten lines", _ten_lines(runs), "## How to read it", READING.format(**REPRESENTATIONS)]
+    missing: list[str] = []
+    for number in numbers:
+        tables = [table for table in TABLES if table.number == number]
+        sections.append(f"## Table {number}")
+        for table in tables:
+            sections.append(f"**{DATA_NAMES[table.source_kind]}: {table.subject}.** {table.note}".rstrip())
+            for representation in ("all_layers", "l7"):
+                of_data = runs[runs.representation == representation]
+                sections += [f"`{representation}`:", _paper_table(of_data, table)]
+                if others := _others(of_data, table):
+                    sections += [f"Other systems on the same rows of `{representation}`, accuracy / macro-F1:", others]
+                missing += _missing(of_data, table, representation)
+    sections += ["## Contradictions", CONTRADICTIONS, "## What was not run", _not_run(runs, missing)]
+    sections += ["## Circumstances", *_superseded(rows), _circumstances(runs)]
     sections = [section.replace("[", "\\[") for section in sections]  # Nothing in a row becomes a link or a picture.
+    sections = ["# The paper's tables: its figures and ours", " · ".join(contents), *sections]
     if captions:
         sections.append("## Pictures")
         sections += [f"{caption}\n\n![{caption}]({quote(name)})" for name, caption in captions.items()]
@@ -86,6 +95,127 @@ def write(rows: list[Row], target: Path) -> list[Path]:
     drawn = pictures(frame(rows), target.stem)
     text = page(rows, {name: caption for name, (_, caption) in drawn.items()})
     return web_page.write(text, drawn, target)
+
+
+def _ten_lines(runs: pd.DataFrame) -> str:
+    """What was claimed, what came out, what explains it; of the cells that were run."""
+    lines = [CLAIMED]
+    for representation, what in REPRESENTATIONS.items():
+        of_data = runs[runs.representation == representation]
+        ours = [cell for cell in beside(of_data) if cell.model == CLGAN]
+        if not ours:
+            continue
+        points = [cell.ours - cell.paper for cell in ours]
+        reached = sum(point >= 0 for point in points)
+        lines.append(
+            f"- **`{representation}`** ({what}): CLGAN is {_points(points)} points from the paper's accuracy "
+            f"({_range(points)}), at or above it in {reached} of {len(points)} cells."
+        )
+        ahead = []
+        for other in ("cnn_lstm", DCGAN, "autoencoder", *TREES, "clgan_plus"):
+            if differences := ahead_by(of_data, other):
+                of_rows = f"{len(differences)} row" + "s" * (len(differences) > 1)
+                ahead.append(f"{title(other)} {np.mean(differences):+.1f} ({of_rows}: {_range(differences)})")
+        if ahead:
+            lines.append(f"  CLGAN's accuracy less that of others, same labels, mean over rows: {'; '.join(ahead)}.")
+    return "\n".join([*lines, EXPLAINED])
+
+
+def _points(points: list[float]) -> str:
+    return f"{np.mean(points):+.1f}"
+
+
+def _range(points: list[float]) -> str:
+    return f"{min(points):+.1f} to {max(points):+.1f}" if len(points) > 1 else f"{points[0]:+.1f}"
+
+
+def _paper_table(runs: pd.DataFrame, table: PaperTable) -> str:
+    """The table in the paper's layout: table 1 a column a system, the others a row a system and budget."""
+    measures = table.measures
+    if len(measures) == 1:
+        lines = []
+        for budget in table.budgets:
+            cells = [
+                _cell(of_row(runs, table, model, budget), rows[budget], "accuracy")
+                for model, rows in table.rows.items()
+            ]
+            lines.append([_labelled(runs, table, budget), *cells])
+        return markdown.table(["Labelled", *(f"{title(model)}, accuracy" for model in table.rows)], lines)
+    lines = []
+    for model, rows in table.rows.items():
+        for budget, figures in rows.items():
+            ours = of_row(runs, table, model, budget)
+            cells = [_cell(ours, figures, measure) for measure in measures]
+            lines.append([title(model), _labelled(runs, table, budget), _unlabelled(ours, budget), *cells])
+    return markdown.table(["System", "Labelled", "Unlabelled", *(COLUMNS[measure] for measure in measures)], lines)
+
+
+def _cell(ours: pd.DataFrame, figures: dict[str, float], measure: str) -> str:
+    paper = f"{figures[measure]:.1f}"
+    if not len(ours):
+        return f"{paper} / {NOT_RUN}"
+    values = ours[measure].tolist()
+    return f"{paper} / {per_cent(values)} / {100 * np.mean(values) - figures[measure]:+.1f}"
+
+
+def _labelled(runs: pd.DataFrame, table: PaperTable, budget: Budget) -> str:
+    """A budget as people read it, with the number of labels that it is."""
+    if table.unit == "total":
+        return f"{budget.labels:,.0f}"
+    asked = f"{budget.labels:.0%}" if table.unit == "fraction" else f"{budget.labels:,.0f} a class"
+    counts = {int(count) for model in SYSTEMS for count in of_row(runs, table, model, budget)["count"]}
+    return f"{asked} ({', '.join(f'{count:,}' for count in sorted(counts))})" if counts else asked
+
+
+def _unlabelled(ours: pd.DataFrame, budget: Budget) -> str:
+    if len(ours):
+        return f"{ours.pool.iloc[0]:,}" if ours.has_pool.iloc[0] else "none"
+    return f"{budget.unlabelled:,}" if budget.unlabelled else "all"
+
+
+def _others(runs: pd.DataFrame, table: PaperTable) -> str:
+    """Systems that the paper's table lacks, on its rows: a column a system that has run in any."""
+    cells: dict[str, dict[Budget, str]] = {}
+    for model in SYSTEMS:
+        for budget in table.budgets:
+            ours = of_row(runs, table, model, budget)
+            if len(ours) and model not in table.rows:
+                text = f"{per_cent(ours.accuracy.tolist())} / {per_cent(ours.f1.tolist())}"
+                cells.setdefault(model, {})[budget] = text
+    lines = []
+    for budget in table.budgets:
+        if any(budget in of_system for of_system in cells.values()):
+            pool = f" + {budget.unlabelled:,}" if budget.unlabelled else ""
+            lines.append(
+                [
+                    _labelled(runs, table, budget) + pool,
+                    *(of_system.get(budget, NOT_RUN) for of_system in cells.values()),
+                ]
+            )
+    return markdown.table(["Labelled + unlabelled", *map(title, cells)], lines)
+
+
+def _missing(runs: pd.DataFrame, table: PaperTable, representation: str) -> list[str]:
+    """The paper's own cells that have no run."""
+    lines = []
+    for model, rows in table.rows.items():
+        missing = [budget for budget in rows if not len(of_row(runs, table, model, budget))]
+        if missing:
+            budgets = ", ".join(
+                _labelled(runs, table, budget) + (f" + {budget.unlabelled:,}" if budget.unlabelled else "")
+                for budget in missing
+            )
+            lines.append(f"- table {table.number}, `{representation}`, {title(model)}: {budgets}")
+    return lines
+
+
+def _not_run(runs: pd.DataFrame, missing: list[str]) -> str:
+    lines = missing or ["Every cell of the paper's tables was run."]
+    others = runs[~fits(runs)]
+    if len(others):
+        names = sorted({f"{title(row.cell.model)} on {row.cell.data}" for row in others.row})
+        lines = [*lines, "", f"{len(others)} of {len(runs)} runs fit none of the paper's rows: {', '.join(names)}."]
+    return "\n".join(lines)
 
 
 def _superseded(rows: list[Row]) -> list[str]:
@@ -100,23 +230,35 @@ def _circumstances(runs: pd.DataFrame) -> str:
     of_data = []
     for data in {result.data.fingerprint: result.data for result in results}.values():
         name = f"{DATA_NAMES.get(data.source_kind, data.source_kind)}, {data.representation}"
-        of_data.append([name, split_text(data.split), f"{data.sizes['test']:,}", f"`{data.fingerprint[:16]}`"])
-    machines, made = set(), set()
-    for known in (result.environment for result in results):
-        packages = ", ".join(f"{name} {version}" for name, version in known.packages.items())
-        machines.add(f"cores: {known.cores} ({known.processor}), {known.system}, {packages}")
-        made.add(f"{known.date or 'unknown day'}, commit {known.commit or 'unknown'}")
+        sizes = ", ".join(f"{part} {size:,}" for part, size in data.sizes.items() if size)
+        of_data.append([name, split_text(data.split), sizes, f"`{data.fingerprint[:16]}`"])
+    machines = {f"{known.cores} cores ({known.processor})" for known in (result.environment for result in results)}
+    packages = {f"{name} {version}" for result in results for name, version in result.environment.packages.items()}
+    commits = {(result.environment.commit or "unknown")[:7] for result in results}
     minutes = runs.groupby("model").minutes.median()
     durations = ", ".join(f"{title(name)} {minutes[name]:.1f}" for name in SYSTEMS if name in minutes)
+    seeds = ", ".join(map(str, sorted(runs.seed.unique())))
+    lines = [
+        markdown.table(["Data", "Split", "Sessions", "Fingerprint"], of_data),
+        "",
+        f"{len(runs)} runs, seeds {seeds}. Minutes a run (median): {durations}.",
+        f"Machine: {_listed(machines)}; {_listed(packages)}; commits {_listed(commits)}.",
+        *_settings_of_networks(runs),
+    ]
+    return "\n".join(lines)
+
+
+def _settings_of_networks(runs: pd.DataFrame) -> list[str]:
     settings: dict[str, dict[str, None]] = {}
     for row in runs[runs.model.isin(NETWORKS)].row:
         for name, value in shared_settings(row).items():
             settings.setdefault(name, {})[f"{value:g}" if isinstance(value, float) else str(value)] = None
+    steps = runs[runs.model == CLGAN].steps
+    if not len(steps):
+        return []
     shared = ", ".join(f"--{name}={' or '.join(values)}" for name, values in settings.items())
-    lines = [
-        markdown.table(["Data", "Split", "Test sessions", "Fingerprint"], of_data),
-        "",
-        f"{len(runs)} runs. Minutes a run (median): {durations}.",
-        f"Machine: {'; '.join(sorted(machines))}. Made: {'; '.join(sorted(made))}.",
-    ]
-    return "\n".join([*lines, f"Settings of the networks: {shared}."] if shared else lines)
+    return [f"Settings of the networks: {shared}. Steps of CLGAN's phase 1: {steps.min():,} to {steps.max():,}."]
+
+
+def _listed(texts: Iterable[str]) -> str:
+    return ", ".join(sorted(texts))

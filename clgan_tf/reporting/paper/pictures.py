@@ -1,57 +1,68 @@
-"""The report's pictures: accuracy against labels, and the paper's figures 4 to 6."""
+"""The report's pictures: accuracy against labels, the paper's beside ours, and the paper's figures 4 to 6."""
 
 import numpy as np
 import pandas as pd
 
-from clgan_tf.models import ON_BYTES, title
+from clgan_tf.models import ON_BYTES, SYSTEMS, title
 from clgan_tf.reporting import figures
-from clgan_tf.reporting.paper.definitions import HEADLINE, POOL, at_headline, with_pool
-from clgan_tf.reporting.paper.runs import DATA_NAMES, SEMI_SUPERVISED, SYSTEMS
-from clgan_tf.reporting.paper.statistics import by_data
+from clgan_tf.reporting.paper.published import CLGAN, DATA_NAMES, DCGAN, ISCX, TABLES, Budget, PaperTable
+from clgan_tf.reporting.paper.statistics import of_row
 
-PICTURED = ("clgan", "dcgan")  # figures 5 and 6
+FIGURES_OF = Budget(0.1, 0)  # table 1's first row: the paper does not say which run its figures 4 to 6 are of
+AT = "10 % labelled, the rest unlabelled"
+CURVES = [table for table in TABLES if table.number in (4, 5) and table.unit == "total"]
 
 
 def pictures(runs: pd.DataFrame, stem: str) -> dict[str, tuple[figures.Figure, str]]:
     """Figures and captions by file name."""
     drawn: dict[str, tuple[figures.Figure, str]] = {}
-    for source_kind, representation, of_data in by_data(runs):
-        data = f"{DATA_NAMES[source_kind]}, {representation}"
-        prefix = f"{stem}-{source_kind.split('_')[0]}-{representation}"
-        curves = _by_labels(of_data)
-        if max(len(points) for points in curves.values()) > 1:
-            drawn[f"{prefix}-labels.png"] = (
-                figures.labels_figure(curves, [title(system) for system in ON_BYTES], data),
-                f"Accuracy against labelled sessions, {data}; bands: one standard deviation over seeds.",
-            )
-        headline = of_data[at_headline(of_data) & with_pool(of_data)].sort_values("seed")
-        first = headline.drop_duplicates("model").set_index("model").row
-        at = f"{data}; {HEADLINE:,} labelled, {POOL:,} unlabelled"
-        losses = {title(model): first[model].curves for model in SEMI_SUPERVISED if model in first}
-        losses = {name: curves for name, curves in losses.items() if len(curves) > 1}
-        if losses:
-            drawn[f"{prefix}-losses.png"] = (
-                figures.losses_figure(losses),
-                f"The paper's figure 4: losses of phase 1, {at}; below them, who wins.",
-            )
-        for number, model in enumerate(PICTURED, 5):
-            if model in first:
-                result = first[model].result
-                heading = f"{title(model)}, {data}: accuracy {result.scores.accuracy:.1%}"
-                drawn[f"{prefix}-confusion-{model}.png"] = (
-                    figures.confusion_figure(np.array(result.scores.confusion), result.data.class_names, heading),
-                    f"The paper's figure {number}: {title(model)}, {at}, seed {result.settings.seed}.",
+    for representation, of_data in runs.groupby("representation"):
+        for table in CURVES:
+            curves = _by_labels(of_data, table)
+            if max((len(points) for points in curves.values()), default=0) > 1:
+                data = f"{DATA_NAMES[table.source_kind]}, {representation}"
+                stated = {f"{title(model)}, the paper's": _stated(table, model) for model in table.rows}
+                dashed = [*stated, *(title(system) for system in ON_BYTES)]
+                drawn[f"{stem}-{table.source_kind.split('_')[0]}-{representation}-labels.png"] = (
+                    figures.labels_figure(curves | stated, dashed, data),
+                    f"Accuracy against labelled sessions, {data}; dashed: the paper's figures, trees and neighbours.",
                 )
+        drawn |= _figures_4_to_6(of_data, f"{stem}-iscx-{representation}", f"{DATA_NAMES[ISCX]}, {representation}")
     return drawn
 
 
-def _by_labels(runs: pd.DataFrame) -> dict[str, dict[float, list[float]]]:
-    """System -> labelled sessions -> accuracies of its seeds."""
-    ours = runs[with_pool(runs) & (runs.unit == "total")].sort_values("labels", kind="stable")
-    return {
-        title(system): {
-            float(labels): group.accuracy.tolist()  # type: ignore[arg-type]
-            for labels, group in ours[ours.model == system].groupby("labels", sort=False)
-        }
-        for system in SYSTEMS
-    }
+def _figures_4_to_6(runs: pd.DataFrame, prefix: str, data: str) -> dict[str, tuple[figures.Figure, str]]:
+    first = {}
+    for model in (CLGAN, DCGAN):
+        ours = of_row(runs, TABLES[0], model, FIGURES_OF)
+        if len(ours):
+            first[model] = ours.row.iloc[0]
+    drawn = {}
+    losses = {title(model): row.curves for model, row in first.items() if len(row.curves) > 1}
+    if losses:
+        caption = f"The paper's figure 4: losses of phase 1, {data}, {AT}; below them, who wins."
+        drawn[f"{prefix}-losses.png"] = figures.losses_figure(losses), caption
+    for number, model in enumerate((CLGAN, DCGAN), 5):
+        if model in first:
+            result = first[model].result
+            heading = f"{title(model)}, {data}: accuracy {result.scores.accuracy:.1%}"
+            drawn[f"{prefix}-confusion-{model}.png"] = (
+                figures.confusion_figure(np.array(result.scores.confusion), result.data.class_names, heading),
+                f"The paper's figure {number}: {title(model)}, {data}, {AT}, seed {result.settings.seed}.",
+            )
+    return drawn
+
+
+def _by_labels(runs: pd.DataFrame, table: PaperTable) -> dict[str, dict[float, list[float]]]:
+    """System -> labelled sessions -> accuracies of its seeds, of systems that have run on a row of the table."""
+    curves: dict[str, dict[float, list[float]]] = {}
+    for system in SYSTEMS:
+        for budget in table.budgets:
+            ours = of_row(runs, table, system, budget)
+            if len(ours):
+                curves.setdefault(title(system), {})[budget.labels] = ours.accuracy.tolist()
+    return curves
+
+
+def _stated(table: PaperTable, model: str) -> dict[float, list[float]]:
+    return {budget.labels: [figures["accuracy"] / 100] for budget, figures in table.rows[model].items()}

@@ -5,23 +5,19 @@ from typing import Any
 import pandas as pd
 
 from clgan_tf.common.errors import DataError
-from clgan_tf.models import NETWORKS, ON_BYTES
-from clgan_tf.settings import PUBLISHED
+from clgan_tf.models import NETWORKS, ON_BYTES, WITH_TRUNK
+from clgan_tf.reporting.paper.published import CNN_LSTM
 from clgan_tf.sweeps.results import Row
 
-ISCX, USTC = PUBLISHED
-DATA_NAMES = {ISCX: "ISCX VPN-nonVPN 2016", USTC: "USTC-TFC2016"}
-CLGAN = "clgan"
-SEMI_SUPERVISED = (CLGAN, "dcgan", "bytesgan", "autoencoder")
-SYSTEMS = (*SEMI_SUPERVISED, "cnn_lstm", *ON_BYTES)
-REPRESENTATIONS = ("all_layers", "l7", "masked")
+LABELS_ONLY = (CNN_LSTM, *(name for name in ON_BYTES if name not in ("self_trained_forest", "label_spreading")))
+OF_THE_PAPERS_KIND = tuple(name for name in NETWORKS if name not in WITH_TRUNK)  # one setting for all of them
 
 
 def frame(rows: list[Row]) -> pd.DataFrame:
     """A line a run.
 
-    Columns: source_kind, representation, unit, labels (as asked for), labelled (as tables write it), count (labels),
-    asked (at most so many unlabelled; 0 = all), pool (unlabelled sessions), steps (of phase 1; 0 = none), model, seed,
+    Columns: source_kind, representation, unit, labels (as asked for), count (labels), asked (at most so many
+    unlabelled; 0 = all), has_pool (uses unlabelled sessions), pool (how many), steps (of phase 1), model, seed,
     accuracy, precision, recall, f1, minutes, row.
 
     Raises:
@@ -37,7 +33,7 @@ def frame(rows: list[Row]) -> pd.DataFrame:
             lambda row: (row.result.data.recipe, row.result.data.fingerprint),
             "is of other data than the rows before it; report on one at a time",
         )
-    of_networks = table[table.model.isin(NETWORKS)]  # The others know none of the settings.
+    of_networks = table[table.model.isin(OF_THE_PAPERS_KIND)]  # The others know none of the settings.
     for _, group in of_networks.groupby(["source_kind", "representation", "unit", "labels", "asked"], sort=False):
         what = "has other settings than its group; report on one sweep at a time"
         _refuse_others(group.row, shared_settings, what)
@@ -55,18 +51,17 @@ def shared_settings(row: Row) -> dict[str, Any]:
 
 def _line(row: Row) -> dict[str, Any]:
     result, labels, settings = row.result, row.result.labels, row.result.settings
-    prefix = {"fraction": f"{100 * labels.budget:g}%: ", "per_class": f"{labels.budget:,.0f} a class: "}
-    has_phase_1 = row.cell.model in SEMI_SUPERVISED
+    has_pool = row.cell.model not in LABELS_ONLY
     return {
         "source_kind": result.data.source_kind,
         "representation": result.data.representation,
         "unit": labels.unit,
         "labels": row.cell.labels,
-        "labelled": f"{prefix.get(labels.unit, '')}{labels.count:,}",
         "count": labels.count,
         "asked": row.cell.unlabelled,
-        "pool": labels.unlabelled if has_phase_1 else 0,
-        "steps": settings.pretraining_epochs * max(1, labels.unlabelled // settings.batch_size) if has_phase_1 else 0,
+        "has_pool": has_pool,
+        "pool": labels.unlabelled if has_pool else 0,
+        "steps": settings.pretraining_epochs * max(1, labels.unlabelled // settings.batch_size) if has_pool else 0,
         "model": row.cell.model,
         "seed": row.cell.seed,
         **{name: getattr(result.scores, name) for name in ("accuracy", "precision", "recall", "f1")},

@@ -1,96 +1,65 @@
-"""Means, spreads and differences over runs, as texts of tables."""
+"""Means over seeds beside the paper's figures, and differences between systems on the same labels."""
 
-from collections.abc import Iterable
+from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
-from clgan_tf.models import title
-from clgan_tf.reporting.paper.definitions import with_pool
-from clgan_tf.reporting.paper.runs import DATA_NAMES, REPRESENTATIONS, SEMI_SUPERVISED, SYSTEMS
-from clgan_tf.reporting.tables import COLUMNS, per_cent
-
-CLAIMS = (  # of the paper's abstract: text, difference, beside which system, at which numbers of labels
-    ("CLGAN over CNN-LSTM at 2,000 labelled sessions", "about +3", "cnn_lstm", (2000,)),
-    ("CLGAN over DCGAN at every number of labelled sessions", "about +4", "dcgan", None),
-)
+from clgan_tf.reporting.paper.published import CLGAN, TABLES, Budget, PaperTable
 
 
-def by_data(runs: pd.DataFrame) -> Iterable[tuple[str, str, pd.DataFrame]]:
-    """Source, representation and runs of every data set that has any, in the report's order."""
-    for source_kind in DATA_NAMES:
-        for representation in REPRESENTATIONS:
-            ours = runs[(runs.source_kind == source_kind) & (runs.representation == representation)]
-            if len(ours):
-                yield source_kind, representation, ours
+class Beside(NamedTuple):
+    """One system in one row of a table: the paper's figure and the mean of ours, both accuracy in per cent."""
+
+    table: PaperTable
+    model: str
+    budget: Budget
+    paper: float
+    ours: float
 
 
-def by_budget(runs: pd.DataFrame, systems: Iterable[str]) -> list[list[str]]:
-    """Rows of a table: groups of equal budget; in each a row for every system that has run, the best in bold."""
-    rows = []
-    ordered = runs.sort_values(["count", "asked"], kind="stable")
-    for (labelled, _), group in ordered.groupby(["labelled", "asked"], sort=False):
-        of_system = {name: group[group.model == name].sort_values("seed") for name in systems}
-        of_system = {name: ours for name, ours in of_system.items() if len(ours)}
-        texts = {name: [per_cent(ours[column].tolist()) for column in COLUMNS] for name, ours in of_system.items()}
-        best = [max(_leading(text) for text in column) for column in zip(*texts.values(), strict=True)]
-        for name, ours in of_system.items():
-            pool, steps = (f"{ours[column].iloc[0]:,}" for column in ("pool", "steps"))
-            cells = [
-                f"**{text}**" if _leading(text) == top else text for text, top in zip(texts[name], best, strict=True)
-            ]
-            if name not in SEMI_SUPERVISED:
-                pool = steps = "none"
-            rows.append([str(labelled), pool, steps, title(name), *cells, ", ".join(map(str, ours.seed))])
-    return rows
+def of_row(runs: pd.DataFrame, table: PaperTable, model: str, budget: Budget) -> pd.DataFrame:
+    """The runs of one system in one row of a table, by seed.
+
+    Trees, neighbours and CNN-LSTM use no unlabelled sessions, so that theirs are of any pool.
+    """
+    ours = runs[(runs.source_kind == table.source_kind) & (runs.unit == table.unit) & (runs.model == model)]
+    ours = ours[np.isclose(ours.labels, budget.labels)]
+    return ours[~ours.has_pool | (ours.asked == budget.unlabelled)].drop_duplicates("seed").sort_values("seed")
 
 
-def _leading(text: str) -> float:
-    return float(text.split()[0])
+def fits(runs: pd.DataFrame) -> pd.Series:
+    """Which runs stand in a row of one of the paper's tables, bool."""
+    fitting = pd.Series(False, index=runs.index)
+    for table in TABLES:
+        for budget in table.budgets:
+            for model in runs.model.unique():
+                for _, of_data in runs.groupby("representation"):
+                    fitting[of_row(of_data, table, model, budget).index] = True
+    # Runs that use no unlabelled sessions may be there with several pools, of which a row shows one.
+    return fitting
 
 
-def claims(runs: pd.DataFrame) -> list[list[str]]:
-    """Rows of a table: differences of accuracy between runs of the same seed, where the abstract names one."""
-    rows = []
-    for text, stated, other, budgets in CLAIMS:
-        for source_kind, representation, of_data in by_data(runs):
-            ours = of_data[with_pool(of_data)]
-            gains = _gains(ours, other, ["count", "labelled"])
-            if budgets is not None:
-                gains = gains[gains["count"].isin(budgets)]
-            if len(gains):
-                cells = [
-                    f"{labelled}: {group.gain.mean():+.1f} ({len(group)})"
-                    for (_, labelled), group in gains.groupby(["count", "labelled"])
-                ]
-                rows.append([text, stated, f"{DATA_NAMES[source_kind]}, {representation}", "; ".join(cells)])
-    return rows
+def beside(runs: pd.DataFrame) -> list[Beside]:
+    """Every cell of the paper's tables that has runs, of one representation."""
+    return [
+        Beside(table, model, budget, figures["accuracy"], 100 * float(ours.accuracy.mean()))
+        for table in TABLES
+        for model, rows in table.rows.items()
+        for budget, figures in rows.items()
+        if len(ours := of_row(runs, table, model, budget))
+    ]
 
 
-def ahead(runs: pd.DataFrame) -> list[list[str]]:
-    """Rows of a table: CLGAN beside every other system over all cells of a data set that both have."""
-    rows = []
-    for source_kind, representation, of_data in by_data(runs):
-        for other in SYSTEMS[1:]:
-            gains = _gains(of_data, other, ["labelled", *(["asked"] if other in SEMI_SUPERVISED else [])])
-            if not len(gains):
-                continue
-            cells = gains.groupby(["labelled", "asked"], sort=False).gain.mean()
-            labelled, asked = tuple(cells.idxmin())  # type: ignore
-            rows.append(
-                [
-                    f"{DATA_NAMES[source_kind]}, {representation}",
-                    title(other),
-                    f"{(cells > 0).sum()} of {len(cells)}",
-                    f"{cells.mean():+.1f}",
-                    f"{cells.min():+.1f} at {labelled} / {f'{asked:,}' if asked else 'all'}",
-                ]
-            )
-    return rows
+def ahead_by(runs: pd.DataFrame, other: str) -> list[float]:
+    """Accuracy of CLGAN less that of another system, in points, for each row of the tables that has both.
 
-
-def _gains(runs: pd.DataFrame, other: str, same: list[str]) -> pd.DataFrame:
-    """Accuracy of CLGAN less that of another system, in points, a line for each of its runs that has a counterpart."""
-    ours, theirs = (runs[runs.model == name] for name in ("clgan", other))
-    theirs = theirs.drop_duplicates([*same, "seed"])[[*same, "seed", "accuracy"]]
-    gains = ours.merge(theirs, on=[*same, "seed"], suffixes=("", "_other"))
-    return gains.assign(gain=100 * (gains.accuracy - gains.accuracy_other))
+    A mean over the seeds that both have, so that both have the same labels.
+    """
+    points = {}
+    for table in TABLES:
+        for budget in table.budgets:
+            ours, theirs = (of_row(runs, table, model, budget).set_index("seed").accuracy for model in (CLGAN, other))
+            if len(differences := (ours - theirs).dropna()):
+                points[table.unit, table.source_kind, budget] = 100 * float(differences.mean())
+    return list(points.values())

@@ -43,7 +43,7 @@ def write(text: str, drawn: Mapping[str, tuple[figures.Figure, str]], target: Pa
 
 def self_contained(text: str, pictures: dict[str, bytes]) -> str:
     """The page of a Markdown text, whose HTML is shown as text; `pictures`: PNG by what the text links to."""
-    body = markdown.markdown(html.escape(text, quote=False), extensions=["tables"])
+    body = markdown.markdown(html.escape(text, quote=False), extensions=["tables", "toc"])
     for link, png in pictures.items():
         body = body.replace(f'src="{link}"', f'src="data:image/png;base64,{base64.b64encode(png).decode()}"')
     heading = re.search(r"<h1>(.*?)</h1>", body)

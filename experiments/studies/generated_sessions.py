@@ -1,6 +1,6 @@
 """Whether a GAN's generator has collapsed: how much generated sessions differ, beside real ones.
 
-python experiments/studies/generated_sessions.py runs/sweeps/ustc/ustc_all_layers/*gan_1000_8000_seed0
+python experiments/studies/generated_sessions.py runs/sweeps/paper/ustc_all_layers/*gan_1000_8000_seed0
 
 Run it where the runs were trained: their data set is found from there. Reads the training split alone.
 """

@@ -14,6 +14,7 @@ from clgan_tf.data.description import DataFacts, Split, SplitRule
 from clgan_tf.data.few_labels import LabelFacts
 from clgan_tf.main import main
 from clgan_tf.reporting import paper
+from clgan_tf.reporting.paper.published import TABLES
 from clgan_tf.runs.environment import Environment
 from clgan_tf.runs.result import ClassScores, Means, RunResult, Scores
 from clgan_tf.settings import TrainSettings
@@ -36,7 +37,7 @@ def row(model, accuracy, labels=1000, seed=0, unlabelled=8000, source=USTC, repr
         sessions=20,
     )
     curves = {"discriminator_loss": [3.0, 2.0], "generator_loss": [1.0, 4.0]} if model.endswith("gan") else {}
-    count = {"fraction": 3194, "per_class": 20 * labels}.get(unit, labels)
+    count = {"fraction": 3194, "per_class_at_most": 20 * labels}.get(unit, labels)
     data = DataFacts(
         source_kind=source,
         class_names=NAMES,
@@ -79,54 +80,81 @@ ROWS = [
     row("cnn_lstm", 0.86, labels=2000),
     *(row("dcgan", accuracy, seed=seed) for seed, accuracy in enumerate((0.81, 0.82, 0.50))),  # 2 has no partner
     row("random_forest", 0.85),
-    row("extra_trees", 0.85 - 1e-9),  # no difference that the table shows
-    row("clgan", 0.7, labels=0.005, unlabelled=0, source=ISCX, unit="fraction", representation="all_layers"),
-    row("clgan", 0.6, unlabelled=2000, source=ISCX, representation="all_layers"),
+    row("clgan", 0.7, labels=0.1, unlabelled=0, source=ISCX, unit="fraction", representation="all_layers"),
+    row("dcgan", 0.9, labels=0.1, unlabelled=0, source=ISCX, unit="fraction", representation="all_layers"),
+    row("clgan", 0.99, unlabelled=4000, source=ISCX, representation="all_layers"),
 ]
 
 
-def table(text, number, representation="l7"):
-    section = re.search(rf"## Table {number}\. [^\n]*, {representation}: .*?(?=\n## |\Z)", text, re.DOTALL)
-    return [line for line in section[0].splitlines() if line.startswith("| ") and "Labelled" not in line]
+def lines(text, number, representation="l7"):
+    """The table's lines, of all its parts, that hold figures of one layout."""
+    section = re.search(rf"## Table {number}\n(.*?)(?=\n## |\Z)", text, re.DOTALL)[1]
+    of_layout = re.findall(rf"`{representation}`[^\n]*:\n\n((?:\|[^\n]*\n)+)", section + "\n")
+    return [line for part in of_layout for line in part.splitlines()[2:]]
 
 
-def test_tables_hold_their_systems_means_and_spreads():
+def test_every_figure_of_the_paper_stands_in_its_table():
     text = paper.page(ROWS)
-    assert table(text, 3) == [
-        "| 1,000 | 8,000 | 1,000 | CLGAN | 82.0 ± 2.8 | 81.0 ± 2.8 | 82.0 ± 2.8 | 80.0 ± 2.8 | 0, 1 |",
-        "| 1,000 | 8,000 | 1,000 | DCGAN | 71.0 ± 18.2 | 70.0 ± 18.2 | 71.0 ± 18.2 | 69.0 ± 18.2 | 0, 1, 2 |",
-        "| 1,000 | none | none | RandomForest | **85.0** | **84.0** | **85.0** | **83.0** | 0 |",
-        "| 1,000 | none | none | ExtraTrees | **85.0** | **84.0** | **85.0** | **83.0** | 0 |",
-        "| 2,000 | 8,000 | 1,000 | CLGAN | **90.0** | **89.0** | **90.0** | **88.0** | 0 |",
+    assert [len(lines(text, number)) for number in range(1, 6)] == [4, 6, 12 + 3, 8 + 8, 8 + 1 + 2]
+    assert "| CLGAN | 1,000 | 6,000 | 98.0 / not run | 98.2 / not run | 98.4 / not run | 97.9 / not run |" in text
+    assert "| Autoencoder | 1,000 | all | 98.4 / not run | 98.4 / not run | 98.4 / not run | 98.4 / not run |" in text
+    cells = [figure for table in TABLES for rows in table.rows.values() for cell in rows.values() for figure in cell]
+    assert len(cells) == 8 + 6 * 4 + 12 * 4 + 2 * 8 * 4 + 8 * 4 + 2 * 4
+    # The means that PAPER's tables have in these columns, added up once by hand.
+    assert sum(figures["accuracy"] for figures in TABLES[0].rows["clgan"].values()) == pytest.approx(388.6)
+    assert sum(figures["f1"] for figures in TABLES[2].rows["autoencoder"].values()) == pytest.approx(559.9)
+
+
+def test_a_cell_has_the_papers_figure_ours_and_the_difference():
+    text = paper.page(ROWS)
+    assert lines(text, 1, "all_layers")[0] == "| 10 % (3,194) | 94.2 / 70.0 / -24.2 | 89.3 / 90.0 / +0.7 |"
+    assert lines(text, 2, "all_layers")[0].startswith("| CLGAN | 1,000 | 4,000 | 97.8 / 99.0 / +1.2 | 97.5 / 98.0 ")
+    clgan = lines(text, 3)[4]
+    assert clgan.startswith("| CLGAN | 1,000 | 8,000 | 98.1 / 82.0 ± 2.8 / -16.1 | 98.1 / 81.0 ± 2.8 / -17.1 |")
+    assert lines(text, 5)[1].startswith("| CNN-LSTM | 2,000 | none | 96.7 / 86.0 / -10.7 |")
+    assert lines(text, 5)[5].startswith("| CLGAN | 2,000 | 8,000 | 98.5 / 90.0 / -8.5 |")
+    # CNN-LSTM and trees use no unlabelled sessions: theirs stand in rows of every pool.
+    assert lines(text, 3)[-3:] == [
+        "| 1,000 + 4,000 | not run | 85.0 / 83.0 |",
+        "| 1,000 + 8,000 | 71.0 ± 18.2 / 69.0 ± 18.2 | 85.0 / 83.0 |",
+        "| 1,000 | not run | 85.0 / 83.0 |",
     ]
-    assert [line.split(" | ")[3] for line in table(text, 5)] == [
-        "CLGAN", "RandomForest", "ExtraTrees", "CLGAN", "CNN-LSTM",
-    ]  # fmt: skip
-    assert table(text, 1, "all_layers")[0].startswith("| 0.5%: 3,194 | 5,000 | 624 | CLGAN | **70.0**")
-    assert table(text, 2, "all_layers")[0].startswith("| 1,000 | 2,000 | 248 | CLGAN | **60.0**")
-    assert "Table 4" not in text
-    assert text.count("cannot serve the paper's 4,000 labels a class") == 2  # tables 3 and 5
-    assert "fit none of the paper's tables" not in text
 
 
-def test_budgets_by_class_stand_beside_totals_and_are_not_averaged_with_them():
-    by_class = [row("clgan", 0.95, labels=100, unit="per_class"), row("dcgan", 0.9, labels=100, unit="per_class")]
-    text = paper.page([*ROWS, *by_class, row("dcgan", 0.2, labels=100), row("cnn_lstm", 0.6, labels=100)])
-    labelled = [(line.split(" | ")[0], line.split(" | ")[3]) for line in table(text, 3)]
-    assert labelled == [
-        ("| 100", "DCGAN"),
-        *[("| 1,000", name) for name in ("CLGAN", "DCGAN", "RandomForest", "ExtraTrees")],
-        ("| 2,000", "CLGAN"),
-        ("| 100 a class: 2,000", "CLGAN"),
-        ("| 100 a class: 2,000", "DCGAN"),
-    ]
-    assert "| about +4 | USTC-TFC2016, l7 | 1,000: +0.5 (2); 100 a class: 2,000: +5.0 (1) |" in text
+def test_budgets_by_class_are_a_table_of_their_own():
+    by_class = row("clgan", 0.95, unit="per_class_at_most")
+    text = paper.page([*ROWS, by_class])
+    assert "labels of each class.** Of the published tenth" in text
+    assert lines(text, 5)[-1].startswith("| CLGAN | 1,000 a class (20,000) | 8,000 | 98.2 / 95.0 / -3.2 |")
+    assert lines(text, 5)[4].startswith("| CLGAN | 1,000 | 8,000 | 98.2 / 82.0 ± 2.8 ")
 
 
-def test_what_fits_no_table_is_named():
-    text = paper.page([*ROWS, row("clgan", 0.5, labels=1, unlabelled=5), row("clgan_cross_attention", 0.5)])
-    assert "2 of 13 runs fit none of the paper's tables: CLGAN on ustc_tfc2016_l7, CLGAN, section 2.1 on ustc" in text
-    assert "| 50.0" not in "".join(table(text, 3))
+def test_what_was_not_run_and_what_fits_no_row_is_named():
+    text = paper.page([*ROWS, row("clgan", 0.5, labels=7, unlabelled=5), row("clgan_cross_attention", 0.5, labels=8)])
+    section = text.partition("## What was not run")[2].partition("\n## ")[0]
+    assert "- table 1, `all_layers`, CLGAN: 30 %, 50 %, 70 %\n" in section
+    assert "- table 2, `all_layers`, CLGAN: 1,000 + 6,000, 1,000 + 8,000\n" in section
+    assert "2 of 13 runs fit none of the paper's rows: CLGAN on ustc_tfc2016_l7, CLGAN, section 2.1 on ustc" in section
+    assert "50.0" not in section
+
+
+def test_the_summary_holds_differences_on_the_same_labels_beside_the_papers():
+    text = paper.page(ROWS).partition("## How to read it")[0]
+    head, _, *summary = [line for line in text.splitlines() if line.startswith("|")]
+    assert head == "| CLGAN's accuracy less that of | in the paper | ours, all_layers | ours, l7 |"
+    assert summary[0] == (
+        "| the paper's CLGAN | 0 | -11.5, from -24.2 to +1.2 over 2 rows | -13.6, from -16.2 to -8.5 over 3 rows |"
+    )
+    # Seeds 0 and 1: -1 and +2; the paper's, table 1: 4.95, 5.49, 5.36 and 4.80.
+    assert summary[1] == "| DCGAN | +5.1 | -20.0 in one row | +0.5 in one row |"
+    assert summary[2].startswith("| CNN-LSTM | +1.8 | not run | +4.0 in one row |")
+    assert summary[3] == "| RandomForest | not there | not run | -5.0 in one row |"
+    assert len(summary) == 4
+
+
+def test_a_sweep_of_other_rows_is_none_of_the_papers():
+    assert paper.is_of_it(ROWS)
+    assert not paper.is_of_it([row("clgan", 0.5, labels=7, unlabelled=5), row("cnn_lstm", 0.6)])
 
 
 def with_settings(one, **changes):
@@ -162,25 +190,6 @@ def test_unlike_rows_are_not_averaged(other, words):
         paper.page([*ROWS, other])
 
 
-def test_the_abstracts_claims_are_held_against_differences_seed_by_seed():
-    claims = paper.page(ROWS).partition("## What the paper's abstract claims")[2]
-    assert "about +3 | USTC-TFC2016, l7 | 2,000: +4.0 (1) |" in claims
-    assert "about +4 | USTC-TFC2016, l7 | 1,000: +0.5 (2) |" in claims
-
-
-def test_clgan_is_counted_ahead_cell_by_cell_on_seeds_that_both_have():
-    text = paper.page(ROWS)
-    head = "| USTC-TFC2016, l7 |"
-    assert f"{head} DCGAN | 1 of 1 | +0.5 | +0.5 at 1,000 / 8,000 |" in text  # seeds 0 and 1: -1 and +2
-    assert f"{head} CNN-LSTM | 1 of 1 | +4.0 | +4.0 at 2,000 / 8,000 |" in text
-    assert f"{head} RandomForest | 0 of 1 | -5.0 | -5.0 at 1,000 / 8,000 |" in text  # seed 0 alone
-    other_pool = row("random_forest", 0.62, labels=1000, source=ISCX, representation="all_layers")
-    behind = row("dcgan", 0.5, source=ISCX, representation="all_layers")  # of another pool: no like comparison
-    section = paper.page([*ROWS, other_pool, behind]).partition("## In how many cells")[2]
-    assert "all_layers | RandomForest | 0 of 1 | -2.0 | -2.0 at 1,000 / 2,000 |" in section
-    assert "all_layers | DCGAN" not in section
-
-
 def test_the_mode_writes_a_page_with_its_pictures_inside(tmp_path, capsys):
     for name, rows in (("a", ROWS[:5]), ("b", ROWS[5:])):
         (tmp_path / f"{name}.jsonl").write_text("".join(map(typed_json.line, rows)))
@@ -192,32 +201,35 @@ def test_the_mode_writes_a_page_with_its_pictures_inside(tmp_path, capsys):
     text, whole = output.read_text(), output.with_suffix(".html").read_text()
     pictures = re.findall(r"!\[.*?\]\((.*?)\)", text)
     assert sorted(pictures) == sorted(path.name for path in output.parent.glob("*.png"))
-    assert [name for name in pictures if "ustc-l7" in name] == [
-        f"report-ustc-l7-{what}.png" for what in ("labels", "losses", "confusion-clgan", "confusion-dcgan")
+    assert pictures == [
+        *(f"report-iscx-all_layers-{what}.png" for what in ("losses", "confusion-clgan", "confusion-dcgan")),
+        "report-ustc-l7-labels.png",
     ]
     assert whole.count('src="data:image/png;base64,') == len(pictures)
     assert "src=" not in re.sub(r'src="data:image/png;base64,[\w+/=]+"', "", whole)
     assert "http" not in whole
+    for anchor in re.findall(r"\]\(#(.*?)\)", text):
+        assert f'id="{anchor}"' in whole
     assert whole.count("<tr>") == sum(line.startswith("| ") for line in text.splitlines())
 
 
 def test_markup_in_a_row_is_text_and_odd_names_keep_their_pictures(tmp_path):
     markup = "<script>alert(1)</script> ![x](https://a.b/c.png) [x](javascript:a)"
     rows = [
-        replace(one, result=replace(one.result, environment=replace(one.result.environment, system=markup)))
+        replace(one, result=replace(one.result, environment=replace(one.result.environment, processor=markup)))
         for one in ROWS
     ]
     paper.write(rows, tmp_path / "a & (b):c.md")
     whole = (tmp_path / "a & (b):c.html").read_text()
     assert "<script>" not in whole
     assert "&lt;script&gt;" in whole
-    assert "<a" not in whole
+    assert re.findall(r'<a href="([^#].*?)"', whole) == []
     assert "https://a.b/c.png)" in whole
     assert whole.count('src="data:image/png;base64,') == whole.count("<img") > 3
 
 
 def test_without_phase_1_there_are_no_losses_to_draw(tmp_path):
-    written = paper.write([replace(one, curves={}) for one in ROWS[:4]], tmp_path / "report.md")
+    written = paper.write([replace(one, curves={}) for one in ROWS], tmp_path / "report.md")
     assert not [path for path in written if "losses" in path.name]
 
 

@@ -68,4 +68,4 @@ def test_the_mode_writes_it_where_the_papers_tables_have_no_row(tmp_path, capsys
     assert (tmp_path / "own.html").read_text().count('src="data:image/png;base64,') == 1
     results.write_text("".join(map(typed_json.line, [ROWS[0], row("clgan", 0.8)])))
     assert main(["--mode=report", f"--results={results}"]) == 0
-    assert "## Table 3." in capsys.readouterr().out
+    assert "## Table 3\n" in capsys.readouterr().out

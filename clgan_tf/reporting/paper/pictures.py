@@ -1,11 +1,11 @@
 """The report's pictures: accuracy against labels, the paper's beside ours, and the paper's figures 4 to 6."""
 
 import numpy as np
-import pandas as pd
 
 from clgan_tf.models import ON_BYTES, SYSTEMS, title
 from clgan_tf.reporting import figures
 from clgan_tf.reporting.paper.published import CLGAN, DATA_NAMES, DCGAN, ISCX, TABLES, Budget, PaperTable
+from clgan_tf.reporting.paper.runs import Run
 from clgan_tf.reporting.paper.statistics import of_row
 
 FIGURES_OF = Budget(0.1, 0)  # table 1's first row: the paper does not say which run its figures 4 to 6 are of
@@ -13,10 +13,11 @@ AT = "10 % labelled, the rest unlabelled"
 CURVES = [table for table in TABLES if table.number in (4, 5) and table.unit == "total"]
 
 
-def pictures(runs: pd.DataFrame, stem: str) -> dict[str, tuple[figures.Figure, str]]:
+def pictures(runs: list[Run], stem: str) -> dict[str, tuple[figures.Figure, str]]:
     """Figures and captions by file name."""
     drawn: dict[str, tuple[figures.Figure, str]] = {}
-    for representation, of_data in runs.groupby("representation"):
+    for representation in sorted({run.representation for run in runs}):
+        of_data = [run for run in runs if run.representation == representation]
         for table in CURVES:
             curves = _by_labels(of_data, table)
             if max((len(points) for points in curves.values()), default=0) > 1:
@@ -31,12 +32,12 @@ def pictures(runs: pd.DataFrame, stem: str) -> dict[str, tuple[figures.Figure, s
     return drawn
 
 
-def _figures_4_to_6(runs: pd.DataFrame, prefix: str, data: str) -> dict[str, tuple[figures.Figure, str]]:
+def _figures_4_to_6(runs: list[Run], prefix: str, data: str) -> dict[str, tuple[figures.Figure, str]]:
     first = {}
     for model in (CLGAN, DCGAN):
         ours = of_row(runs, TABLES[0], model, FIGURES_OF)
-        if len(ours):
-            first[model] = ours.row.iloc[0]
+        if ours:
+            first[model] = ours[0].row
     drawn = {}
     losses = {title(model): row.curves for model, row in first.items() if len(row.curves) > 1}
     if losses:
@@ -53,14 +54,15 @@ def _figures_4_to_6(runs: pd.DataFrame, prefix: str, data: str) -> dict[str, tup
     return drawn
 
 
-def _by_labels(runs: pd.DataFrame, table: PaperTable) -> dict[str, dict[float, list[float]]]:
+def _by_labels(runs: list[Run], table: PaperTable) -> dict[str, dict[float, list[float]]]:
     """System -> labelled sessions -> accuracies of its seeds, of systems that have run on a row of the table."""
     curves: dict[str, dict[float, list[float]]] = {}
     for system in SYSTEMS:
         for budget in table.budgets:
             ours = of_row(runs, table, system, budget)
-            if len(ours):
-                curves.setdefault(title(system), {})[budget.labels] = ours.accuracy.tolist()
+            if ours:
+                accuracies = [run.measure("accuracy") for run in ours]
+                curves.setdefault(title(system), {})[budget.labels] = accuracies
     return curves
 
 

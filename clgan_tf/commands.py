@@ -37,6 +37,7 @@ from clgan_tf.settings import (
     AuditSettings,
     ClassifySettings,
     EvaluateSettings,
+    ExportSettings,
     PrepareSettings,
     PretrainSettings,
     ReportSettings,
@@ -286,6 +287,12 @@ def _of_stream(settings: ClassifySettings, classifier: serving.Classifier, count
         ):
             counts[row["label"]] += 1
             yield {**row, "capture": settings.interface or row["capture"]}
+
+
+def run_export(settings: ExportSettings) -> None:
+    """Writes the saved classifier in a format that other programs run."""
+    serving.export(serving.load(settings.classifier_path), settings.format, Path(settings.output))
+    print(f"Written: {settings.output}; docs/export.md shows how to run it.")
 
 
 def run_report(settings: ReportSettings) -> None:

@@ -16,6 +16,7 @@ from clgan_tf.settings import (
     AuditSettings,
     ClassifySettings,
     EvaluateSettings,
+    ExportSettings,
     PrepareSettings,
     PretrainSettings,
     ReportSettings,
@@ -31,6 +32,7 @@ MODES: dict[str, type[Settings]] = {
     "sweep": SweepSettings,
     "evaluate": EvaluateSettings,
     "classify": ClassifySettings,
+    "export": ExportSettings,
     "report": ReportSettings,
 }
 GENERAL = {

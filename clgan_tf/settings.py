@@ -15,12 +15,14 @@ from clgan_tf.common.setting import Settings, as_flags, setting
 PUBLISHED = ("iscx_vpn_nonvpn_2016", "ustc_tfc2016")
 SOURCE_KINDS = ("captures", "demo", *PUBLISHED)
 SPLIT_BY = ("session", "capture")
+EXPORT_FORMATS = ("saved_model", "onnx", "litert")
 LABEL_UNITS = ("total", "per_class", "per_class_at_most", "fraction")
 FLAGFILE = "run.flags"  # in a run directory: flags that repeat the run
 MAX_SEED = 2**32 - 1  # NumPy's
 
 DATASET = "A directory, which train prepares from --source if it is absent; or NAME/CONFIG of TFDS."
 RUN_DIR = "Directory of one run: settings, logs, checkpoints, classifier, figures."
+CLASSIFIER = "Saved classifier; default: classifier.keras in --run_dir."
 OVERWRITE = "Replace a data set or run directory that exists."
 REJECT = "Share of known sessions that may be called unknown; what is less familiar than it is. 0 = none."
 REJECTED = 0.01
@@ -271,12 +273,20 @@ class EvaluateSettings(Settings):
             raise ConfigError("--mode=evaluate needs --dataset or --source.")
 
 
+def _classifier_path(mode: str, classifier: Path | None, run_dir: Path | None) -> Path:
+    if classifier is not None:
+        return classifier
+    if run_dir is None:
+        raise ConfigError(f"--mode={mode} needs --classifier or --run_dir.")
+    return run_dir / "classifier.keras"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClassifySettings(Settings):
     """Settings of --mode=classify."""
 
     run_dir: Path | None = setting(RUN_DIR, default=None)
-    classifier: Path | None = setting("Saved classifier; default: classifier.keras in --run_dir.", default=None)
+    classifier: Path | None = setting(CLASSIFIER, default=None)
     captures: tuple[Path, ...] = setting(
         "Capture files to classify, separated by commas; - is a stream on standard input.", default=()
     )
@@ -299,8 +309,7 @@ class ClassifySettings(Settings):
         Rotation.of(self.rotate)
         if self.rotate and not self.may_stream:
             raise ConfigError("--rotate is for a stream: --captures=- or --interface.")
-        if self.classifier is None and self.run_dir is None:
-            raise ConfigError("--mode=classify needs --classifier or --run_dir.")
+        _classifier_path("classify", self.classifier, self.run_dir)
         if self.output != "-" and Path(self.output).suffix not in (".jsonl", ".csv"):
             raise ConfigError(f"--output must end in .jsonl or .csv, or be -, not {self.output!r}.")
 
@@ -312,7 +321,26 @@ class ClassifySettings(Settings):
     @property
     def classifier_path(self) -> Path:
         """The saved classifier."""
-        return self.classifier or self.run_dir / "classifier.keras"  # type: ignore[operator]
+        return _classifier_path("classify", self.classifier, self.run_dir)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportSettings(Settings):
+    """Settings of --mode=export."""
+
+    run_dir: Path | None = setting(RUN_DIR, default=None)
+    classifier: Path | None = setting(CLASSIFIER, default=None)
+    format: str = setting("What the exported classifier is.", default="saved_model", choices=EXPORT_FORMATS)
+    output: str = setting("directory of a SavedModel, or FILE.onnx, or FILE.tflite.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _classifier_path("export", self.classifier, self.run_dir)
+
+    @property
+    def classifier_path(self) -> Path:
+        """The saved classifier."""
+        return _classifier_path("export", self.classifier, self.run_dir)
 
 
 @dataclass(frozen=True, kw_only=True)

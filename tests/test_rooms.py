@@ -33,7 +33,11 @@ FREE = {  # rooms -> packages that they must not import
     "capture": {"tensorflow", "keras", "tensorboard", "sklearn", "matplotlib", "pandas"},
     "models": {"matplotlib", "pandas"},
 }
-EXTRAS = {"demo": {"dpkt", "cryptography"}, "tfds": {"tensorflow_datasets", "apache_beam"}}
+EXTRAS = {
+    "demo": {"dpkt", "cryptography"},
+    "tfds": {"tensorflow_datasets", "apache_beam"},
+    "export": {"onnx", "tf2onnx"},
+}
 ABSL = ("flags.py", "main.py")
 
 
@@ -74,7 +78,7 @@ def test_imports_go_one_way_and_extras_stay_in_their_rooms(path):
             assert other != "demo" or room == "demo" or not at_import, name
         assert first not in FREE.get(room, set()) - ({"pandas"} if not at_import else set()), name
         assert first not in EXTRAS["demo"] or room == "demo", name
-        assert first not in EXTRAS["tfds"] or not at_import, name
+        assert first not in EXTRAS["tfds"] | EXTRAS["export"] or not at_import, name
         assert first != "absl" or path.name in ABSL, name
         assert name != "unittest.mock", name
 

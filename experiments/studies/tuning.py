@@ -1,6 +1,7 @@
 """What each setting of phase 1 gives, every network tried alike, scored on the validation split.
 
-    python experiments/studies/tuning.py runs/sweeps/paper/data/iscx_all_layers runs/tuning [--labels=1000] [--only=WORD]
+    python experiments/studies/tuning.py runs/sweeps/paper/data/iscx_all_layers runs/tuning
+        [--labels=1000] [--only=WORD]
 
 No label of the validation split is in a run's budget, and the test split is not opened. Each line is a run directory of
 its own; those that are finished are not run again. Prints accuracy and macro-F1, seed 0.

@@ -1,0 +1,101 @@
+"""Exported classifiers say what the classifier says, run without clgan_tf, and carry what one must know of them."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clgan_tf import models, serving
+from clgan_tf.main import main
+from clgan_tf.models.classifier import build_classifier
+from clgan_tf.serving.export import FORMATS, metadata
+from clgan_tf.settings import EXPORT_FORMATS
+
+DOCS = Path(__file__).parents[2] / "docs/export.md"
+TARGETS = {"saved_model": "models/traffic/1", "onnx": "traffic.onnx", "litert": "traffic.tflite"}
+SCRIPTS = dict(
+    zip(TARGETS, re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL), strict=True)
+)
+SESSIONS = 5
+
+
+@pytest.fixture(scope="module")
+def classifiers(prepared, tmp_path_factory):
+    """One of the default network and one of the paper's, untrained, by name."""
+    paths = {}
+    for name, config in (("clgan_plus", {"width": 16}), ("clgan", {})):
+        network = models.build(name, len(prepared.facts.class_names), seed=0, **config).classifier()
+        paths[name] = tmp_path_factory.mktemp(name) / "classifier.keras"
+        build_classifier(network, prepared.facts, prepared.read("train").images).save(paths[name])
+    return paths
+
+
+@pytest.mark.parametrize("model", ["clgan_plus", "clgan"])
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_documented_script_alone_gives_the_same(name, model, classifiers, prepared, tmp_path):
+    images = prepared.read("test").images[:SESSIONS]
+    np.save(tmp_path / "sessions.npy", images[..., 0])
+    flags = ["--mode=export", f"--classifier={classifiers[model]}", f"--format={name}"]
+    assert main([*flags, f"--output={tmp_path / TARGETS[name]}"]) == 0
+    script = SCRIPTS[name]
+    assert "clgan_tf import" not in script
+    assert len(script.splitlines()) <= 15
+    script += "    for probability in row: print('=', probability)\n"
+    printed = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    rows = [line for line in printed.stdout.splitlines() if not line.startswith("=")]
+    found = [float(line.removeprefix("= ")) for line in printed.stdout.splitlines() if line.startswith("=")]
+    classifier = serving.load(classifiers[model])
+    expected = classifier.predict_bytes(images)
+    np.testing.assert_allclose(np.reshape(found, expected.shape), expected, atol=1e-5)
+    names = [classifier.class_names[label] for label in expected.argmax(axis=1)]
+    assert [line.rsplit(" ", 1)[0] for line in rows] == names
+
+
+def test_familiarity_is_exported_too(classifiers, prepared, tmp_path):
+    import onnxruntime
+
+    images = prepared.read("test").images
+    classifier = serving.load(classifiers["clgan"])
+    serving.export(classifier, "onnx", tmp_path / "a.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "a.onnx")
+    (familiarity,) = session.run(["familiarity"], {"bytes": images})
+    np.testing.assert_allclose(familiarity, classifier.familiarity(images), atol=2e-3)  # one quantile of 1,001
+    facts = metadata(classifier)
+    assert (facts["representation"], facts["unit"]) == ("masked", "session")
+    assert facts["data_fingerprint"] == prepared.facts.fingerprint
+
+
+def test_the_settings_name_every_format():
+    assert tuple(FORMATS) == EXPORT_FORMATS
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "status", "words"),
+    [
+        ("onnx", "a.tflite", 2, "--output of --format=onnx must end in .onnx"),
+        ("litert", "a", 2, "--output of --format=litert must end in .tflite"),
+        ("saved_model", "there", 2, "there exists; choose another --output, or remove it first"),
+        ("torch", "a", 2, "--format takes saved_model, onnx, litert, not 'torch'"),
+    ],
+)
+def test_what_cannot_be_written_is_told(name, target, status, words, classifiers, tmp_path, capsys):
+    (tmp_path / "there").mkdir()
+    flags = [f"--classifier={classifiers['clgan']}", f"--format={name}", f"--output={tmp_path / target}"]
+    assert main(["--mode=export", *flags]) == status
+    assert words in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["there"]
+
+
+def test_a_package_that_is_not_there_is_named(classifiers, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    flags = [f"--classifier={classifiers['clgan']}", "--format=onnx", f"--output={tmp_path / 'a.onnx'}"]
+    assert main(["--mode=export", *flags]) == 2
+    assert "--format=onnx needs the package tf2onnx; install clgan_tf's extra `export`" in capsys.readouterr().err
+
+
+def test_it_needs_a_classifier(capsys):
+    assert main(["--mode=export", "--output=a"]) == 2
+    assert "--mode=export needs --classifier or --run_dir" in capsys.readouterr().err

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from clgan_tf.models import ON_BYTES, SYSTEMS, title
+from clgan_tf.models import ON_BYTES, SYSTEMS, WITH_TRUNK, title
 from clgan_tf.reporting import figures
 from clgan_tf.reporting.paper.published import CLGAN, DATA_NAMES, DCGAN, ISCX, TABLES, Budget, PaperTable
 from clgan_tf.reporting.paper.runs import Run
 from clgan_tf.reporting.paper.statistics import of_row
 
-FIGURES_OF = Budget(0.1, 0)  # table 1's first row: the paper does not say which run its figures 4 to 6 are of
-AT = "10 % labelled, the rest unlabelled"
+# The paper does not say which runs its figures 4 to 6 are of: these are of the first rows of tables 2 and 1.
+LOSSES_OF, CONFUSION_OF = Budget(1000, 4000), Budget(0.1, 0)
 CURVES = [table for table in TABLES if table.number in (4, 5) and table.unit == "total"]
 
 
@@ -33,23 +33,23 @@ def pictures(runs: list[Run], stem: str) -> dict[str, tuple[figures.Figure, str]
 
 
 def _figures_4_to_6(runs: list[Run], prefix: str, data: str) -> dict[str, tuple[figures.Figure, str]]:
-    first = {}
-    for model in (CLGAN, DCGAN):
-        ours = of_row(runs, TABLES[0], model, FIGURES_OF)
-        if ours:
-            first[model] = ours[0].row
     drawn = {}
-    losses = {title(model): row.curves for model, row in first.items() if len(row.curves) > 1}
+    losses = {}
+    for model in SYSTEMS:
+        ours = of_row(runs, TABLES[1], model, LOSSES_OF)
+        if ours and len(ours[0].row.curves) > 1 and model not in WITH_TRUNK:
+            losses[title(model)] = ours[0].row.curves
     if losses:
-        caption = f"The paper's figure 4: losses of phase 1, {data}, {AT}; below them, who wins."
+        caption = f"The paper's figure 4: losses of phase 1, {data}, 1,000 labelled, 4,000 unlabelled; below, who wins."
         drawn[f"{prefix}-losses.png"] = figures.losses_figure(losses), caption
     for number, model in enumerate((CLGAN, DCGAN), 5):
-        if model in first:
-            result = first[model].result
+        ours = of_row(runs, TABLES[0], model, CONFUSION_OF)
+        if ours:
+            result = ours[0].result
             heading = f"{title(model)}, {data}: accuracy {result.scores.accuracy:.1%}"
             drawn[f"{prefix}-confusion-{model}.png"] = (
                 figures.confusion_figure(np.array(result.scores.confusion), result.data.class_names, heading),
-                f"The paper's figure {number}: {title(model)}, {data}, {AT}, seed {result.settings.seed}.",
+                f"The paper's figure {number}: {title(model)}, {data}, 10 % labelled, seed {result.settings.seed}.",
             )
     return drawn
 

@@ -246,7 +246,7 @@ def test_rows_of_an_earlier_recipe_are_not_the_cells(tmp_path, demo_corpus, one_
         ({"train": {"lables": 3}}, "train knows no lables"),
         ({"train": {"batch_size": "many"}}, "train: Expected `int`, got `str` - at `$.batch_size`"),
         ({"train": {"batch_size": 1}}, "--batch_size must be at least 2, not 1"),
-        ({"train": {"labels_unit": "percent"}}, "--labels_unit takes total, per_class, fraction"),
+        ({"train": {"labels_unit": "percent"}}, "--labels_unit takes total, per_class, per_class_at_most, fraction"),
         ({"train": {"generator_loss": "hinge"}}, "--generator_loss takes feature_matching, non_saturating"),
         ({"train": {"baselines": ["svm"]}}, "--baselines takes supervised"),
     ],

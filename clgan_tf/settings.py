@@ -15,7 +15,8 @@ from clgan_tf.common.setting import Settings, as_flags, setting
 PUBLISHED = ("iscx_vpn_nonvpn_2016", "ustc_tfc2016")
 SOURCE_KINDS = ("captures", "demo", *PUBLISHED)
 SPLIT_BY = ("session", "capture")
-EXPORT_FORMATS = ("saved_model", "onnx", "litert")
+EXPORT_SUFFIXES = {"saved_model": "", "onnx": ".onnx", "litert": ".tflite"}  # of files; "" = it is a directory
+EXPORT_FORMATS = tuple(EXPORT_SUFFIXES)
 LABEL_UNITS = ("total", "per_class", "per_class_at_most", "fraction")
 FLAGFILE = "run.flags"  # in a run directory: flags that repeat the run
 MAX_SEED = 2**32 - 1  # NumPy's
@@ -336,6 +337,9 @@ class ExportSettings(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         _classifier_path("export", self.classifier, self.run_dir)
+        suffix = EXPORT_SUFFIXES[self.format]
+        if suffix and Path(self.output).suffix != suffix:
+            raise ConfigError(f"--output of --format={self.format} must end in {suffix}, not {self.output!r}.")
 
     @property
     def classifier_path(self) -> Path:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import tensorflow as tf
 
@@ -27,26 +27,15 @@ OPSET = 18  # ONNX Runtime has read it since 1.14, of 2023
 INSTALL = "install clgan_tf's extra `export` (pip install '.[export]')"
 
 
-class Format(NamedTuple):
-    """How a format is written, and how the name of its files ends; "" = it is a directory."""
-
-    write: Callable[[Classifier, Path], None]
-    suffix: str
-
-
 def export(classifier: Classifier, format_name: str, target: Path) -> None:
     """Writes the classifier in one of FORMATS, whole or not at all.
 
     Raises:
-      ConfigError: something stands at the target, its name does not end as the format's does, or the format needs a
-        package that is not installed.
+      ConfigError: something stands at the target, or the format needs a package that is not installed.
     """
-    chosen = FORMATS[format_name]
-    if target.suffix != chosen.suffix and chosen.suffix:
-        raise ConfigError(f"--output of --format={format_name} must end in {chosen.suffix}, not {str(target)!r}.")
     if target.exists():
         raise ConfigError(f"{target} exists; choose another --output, or remove it first.")
-    chosen.write(classifier, target)
+    FORMATS[format_name](classifier, target)
 
 
 def metadata(classifier: Classifier) -> dict[str, Any]:
@@ -120,8 +109,8 @@ def _needing(format_name: str) -> Iterator[None]:
         raise ConfigError(f"--format={format_name} needs the package {error.name}; {INSTALL}.") from error
 
 
-FORMATS = {
-    "saved_model": Format(_saved_model, ""),
-    "onnx": Format(_onnx, ".onnx"),
-    "litert": Format(_litert, ".tflite"),
+FORMATS: dict[str, Callable[[Classifier, Path], None]] = {
+    "saved_model": _saved_model,
+    "onnx": _onnx,
+    "litert": _litert,
 }

@@ -21,9 +21,11 @@ import_tensorflow()
 import numpy as np  # noqa: E402
 
 from clgan_tf.common import typed_json  # noqa: E402
+from clgan_tf.common.files import written_aside  # noqa: E402
+from clgan_tf.data import pipeline  # noqa: E402
 from clgan_tf.data.dataset import Dataset, open_dataset  # noqa: E402
 from clgan_tf.data.examples import Examples  # noqa: E402
-from clgan_tf.data.few_labels import FewLabels, few_labels, in_memory  # noqa: E402
+from clgan_tf.data.few_labels import FewLabels, LabelFacts, few_labels, in_memory  # noqa: E402
 from clgan_tf.data.published import sources_below  # noqa: E402
 from clgan_tf.data.sources import read_published  # noqa: E402
 from clgan_tf.evaluation.metrics import score  # noqa: E402
@@ -80,13 +82,13 @@ def duplicates_left_in(dataset: Dataset, settings: TrainSettings, source: Path) 
     held_out = len(whole) // 10
     scored, rest = whole[np.arange(held_out)], whole[np.arange(held_out, len(whole))]
     labelled = round(SHARE * len(rest))
-    return Task(_few(rest, np.arange(len(rest)) < labelled, dataset, settings), scored, settings)
+    return Task(_few(rest, np.arange(len(rest)) < labelled), scored, settings)
 
 
 def scored_sessions_among_the_unlabelled(dataset: Dataset, settings: TrainSettings, source: Path) -> Task:
     """Transductive: the GAN sees the scored sessions, without their labels."""
     task = as_it_is(dataset, settings, source)
-    pool = np.concatenate([_unlabelled_images(task.few, dataset), task.scored.images])
+    pool = np.concatenate([_unlabelled_images(task.few), task.scored.images])
     return replace(task, few=replace(task.few, unlabelled=in_memory(pool)))
 
 
@@ -107,12 +109,12 @@ def classes_alike(dataset: Dataset, settings: TrainSettings, source: Path) -> Ta
 
 def pixels_from_zero(dataset: Dataset, settings: TrainSettings, source: Path) -> Task:
     """Bytes / 255 in [0, 1] in place of [-1, 1]; their last bit is lost."""
-    return _with_images(as_it_is(dataset, settings, source), dataset, lambda images: 128 + images // 2)
+    return _with_images(as_it_is(dataset, settings, source), lambda images: 128 + images // 2)
 
 
 def headers_little_endian(dataset: Dataset, settings: TrainSettings, source: Path) -> Task:
     """The capture's own headers as most tools write them; the published images have them big-endian."""
-    return _with_images(as_it_is(dataset, settings, source), dataset, other_byte_order)
+    return _with_images(as_it_is(dataset, settings, source), other_byte_order)
 
 
 def all_leaks_at_once(dataset: Dataset, settings: TrainSettings, source: Path) -> Task:
@@ -161,22 +163,20 @@ def other_byte_order(images: np.ndarray) -> np.ndarray:
     return rows.reshape(images.shape)
 
 
-def _few(train: Examples, shown: np.ndarray, dataset: Dataset, settings: TrainSettings) -> FewLabels:
+def _few(train: Examples, shown: np.ndarray) -> FewLabels:
     """A budget of the sessions `shown`, bool [n], every fifth of them for early stopping; all others unlabelled."""
     budget, others = train[shown], train[~shown]
     for_stopping = np.arange(len(budget)) % 5 == 4
-    facts = few_labels(dataset, SHARE, "fraction", 0, settings.seed).facts
-    facts = replace(facts, count=len(budget), validation=int(for_stopping.sum()), unlabelled=len(others))
+    facts = LabelFacts(SHARE, "fraction", len(budget), int(for_stopping.sum()), len(others), fingerprint="")
     return FewLabels(budget[~for_stopping], budget[for_stopping], in_memory(others.images), facts)
 
 
-def _unlabelled_images(few: FewLabels, dataset: Dataset) -> np.ndarray:
-    train = dataset.read("train")
-    return train[~np.isin(train.sessions, few.unlabelled.shown)].images
+def _unlabelled_images(few: FewLabels) -> np.ndarray:
+    return pipeline.sample(few.unlabelled, few.unlabelled.count, 0)
 
 
-def _with_images(task: Task, dataset: Dataset, changed: Callable[[np.ndarray], np.ndarray]) -> Task:
-    few, pool = task.few, changed(_unlabelled_images(task.few, dataset))
+def _with_images(task: Task, changed: Callable[[np.ndarray], np.ndarray]) -> Task:
+    few, pool = task.few, changed(_unlabelled_images(task.few))
     labelled, validation, scored = (
         replace(examples, images=changed(examples.images)) for examples in (few.labelled, few.validation, task.scored)
     )
@@ -248,7 +248,8 @@ def main() -> None:
     for name in VARIANTS:
         if name.startswith(options.only) and name not in lines:
             lines[name] = run(name, dataset, options.source, options.directory)
-            options.results.write_text("".join(typed_json.line(line) for line in lines.values()), encoding="utf-8")
+            with written_aside(options.results) as aside:
+                aside.write_text("".join(map(typed_json.line, lines.values())), encoding="utf-8")
     print(f"Data {dataset.facts.fingerprint[:16]}, seed 0; the paper's figure is {PAPER} %.\n")
     print(table([lines[name] for name in VARIANTS if name in lines]))
 

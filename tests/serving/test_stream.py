@@ -52,7 +52,7 @@ def test_a_file_grows_by_whole_rows_and_a_signal_ends_it_in_order(finished_run, 
     process.stdin.write(b"".join(record(port, time.time()) for port in range(2000, 2005)))
     process.stdin.flush()
     process.send_signal(number)
-    assert process.wait(120) == 0
+    assert process.wait(30) == 0
     assert [row["source_port"] for row in lines(output)] == [*range(1000, 1020), *range(2000, 2005)]
     assert b"25 sessions labelled to" in process.stderr.read()
     assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
@@ -164,5 +164,5 @@ def test_real_tls_on_the_loopback_interface(finished_run, tmp_path, certificate)
     before = len(lines(output))
     assert before
     process.send_signal(signal.SIGINT)
-    assert process.wait(120) == 0
+    assert process.wait(30) == 0
     assert {one["capture"] for one in lines(output)} == {"lo"}

@@ -39,7 +39,13 @@ def wait_for(count: int, path: Path, seconds: float = 60) -> None:
 
 def begin(run_dir: Path, *flags: str) -> subprocess.Popen:
     command = [sys.executable, "-m", "clgan_tf.main", "--mode=classify", f"--run_dir={run_dir}", *flags]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # A suite in the background ignores it.
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -21,6 +21,13 @@ that a run sees, those for early stopping too; all other training sessions are t
 systems have the same labels. The best macro-F1 of those with a column's most seeds is bold; a difference below about
 two points over few seeds is no evidence."""
 
+LABELS = {
+    "total": "{:,.0f} labels",
+    "per_class": "{:,.0f} a class",
+    "per_class_at_most": "at most {:,.0f} a class",
+    "fraction": "{:.0%} of the labels",
+}
+
 
 class System(NamedTuple):
     """A row of the tables. variant: of another way to train it, "" = the usual one."""
@@ -44,9 +51,8 @@ class Budget(NamedTuple):
     @property
     def title(self) -> str:
         """As people read it."""
-        count = {"total": "{:,.0f} labels", "per_class": "{:,.0f} a class", "fraction": "{:.0%} of the labels"}
         of_these = f", {self.unlabelled:,} unlabelled" if self.unlabelled else ""
-        return count[self.unit].format(self.labels) + of_these
+        return LABELS[self.unit].format(self.labels) + of_these
 
 
 BySeed = dict[int, Scores]

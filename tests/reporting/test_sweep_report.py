@@ -9,6 +9,7 @@ from clgan_tf.common import typed_json
 from clgan_tf.common.errors import DataError
 from clgan_tf.main import main
 from clgan_tf.reporting import paper, sweep_report
+from clgan_tf.settings import LABEL_UNITS
 from tests.reporting.test_paper import row
 
 
@@ -44,6 +45,12 @@ def test_every_run_has_its_place_and_differences_are_of_seeds_that_both_have():
     ]
     assert "data fingerprint ustc_tfc2016l7" in text
     assert "on the test split" in text
+
+
+@pytest.mark.parametrize("unit", LABEL_UNITS)
+def test_a_budget_of_every_unit_has_its_column(unit):
+    header = lines(sweep_report.page([row("clgan_plus", 0.8, labels=1, unit=unit)]))[0]
+    assert re.match(r"\| System \| (1 labels|1 a class|at most 1 a class|100% of the labels), 8,000 unlabelled \|", header)
 
 
 def test_unlike_rows_are_not_averaged():

@@ -50,7 +50,9 @@ def test_every_run_has_its_place_and_differences_are_of_seeds_that_both_have():
 @pytest.mark.parametrize("unit", LABEL_UNITS)
 def test_a_budget_of_every_unit_has_its_column(unit):
     header = lines(sweep_report.page([row("clgan_plus", 0.8, labels=1, unit=unit)]))[0]
-    assert re.match(r"\| System \| (1 labels|1 a class|at most 1 a class|100% of the labels), 8,000 unlabelled \|", header)
+    assert re.match(
+        r"\| System \| (1 labels|1 a class|at most 1 a class|100% of the labels), 8,000 unlabelled \|", header
+    )
 
 
 def test_unlike_rows_are_not_averaged():

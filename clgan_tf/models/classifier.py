@@ -65,7 +65,7 @@ class ClassProbabilities(layers.Layer):
 
 
 def build_classifier(network: keras.Model, data: DataFacts, known: np.ndarray) -> keras.Model:
-    """What is shipped, from a network that gives logits, and its data.
+    """What is shipped, from a network that gives logits, or a forest, and its data.
 
     Args:
       known: uint8 [n, 28, 28, 1], sessions of training, labelled or not: what lies far from them is unknown.
@@ -91,7 +91,12 @@ def build_classifier(network: keras.Model, data: DataFacts, known: np.ndarray) -
 
 
 def _features_and_logits(network: keras.Model) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """What the last layer makes logits of, and the logits; also where that layer lies in a network inside."""
+    """What the last layer makes logits of, and the logits; also where that layer lies in a network inside.
+
+    A forest names both itself.
+    """
+    if isinstance(network.output, dict):
+        return network.output["features"], network.output["logits"]
     given, last = _made_of(network.output)
     if not isinstance(last, keras.Model):
         return given, network.output

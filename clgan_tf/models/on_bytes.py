@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import keras
 import numpy as np
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
+
+from clgan_tf.models.forest import forest_network
 
 NUM_TREES = 200
 
@@ -61,3 +64,10 @@ class OnBytes:
         """Labels int64 [n] of uint8 images [n, 28, 28, 1]."""
         with np.errstate(invalid="ignore"):
             return self.classifier.predict(images.reshape(len(images), -1))
+
+    def network(self, num_classes: int) -> keras.Model | None:
+        """Once it is fitted, the same as a model that can be saved; None of what is no forest."""
+        is_self_trained = isinstance(self.classifier, SelfTrainingClassifier)
+        forest = self.classifier.estimator_ if is_self_trained else self.classifier
+        is_forest = isinstance(forest, RandomForestClassifier | ExtraTreesClassifier)
+        return forest_network(forest, num_classes) if is_forest else None

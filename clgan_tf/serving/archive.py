@@ -14,14 +14,20 @@ from clgan_tf.common.errors import ModelFileError
 from clgan_tf.models.byte_vectors import ByteVectors
 from clgan_tf.models.classifier import ClassProbabilities
 from clgan_tf.models.familiarity import Familiarity
+from clgan_tf.models.forest import Trees
 
 MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
 MAX_JSON_BYTES = 8 << 20
 MAX_WEIGHTS_BYTES = 256 << 20
 MAX_GROUPS = 10_000
 MAX_UNITS = 4096
+MAX_NODES = 16 << 20  # of a forest; a leaf has a number a class
 NAMING = ("module", "class_name", "registered_name")
-SIZES = ("units", "filters", "key_dim", "num_heads", "input_dim", "output_dim")
+SIZES = {
+    **dict.fromkeys(("units", "filters", "key_dim", "num_heads", "input_dim", "output_dim"), MAX_UNITS),
+    **dict.fromkeys(("trees", "num_classes", "depth"), MAX_UNITS),
+    **dict.fromkeys(("splits", "leaves"), MAX_NODES),
+}
 LAYERS = {
     *("Add", "Bidirectional", "Concatenate", "Conv1D", "Conv2D", "Cropping1D", "Dense", "Dropout", "Embedding"),
     *(
@@ -43,10 +49,11 @@ def _own(kind: type) -> tuple[str, str, str]:
     return kind.__module__, kind.__name__, keras.saving.get_registered_name(kind)
 
 
-HEAD = _own(ClassProbabilities)
+HEAD, FOREST = _own(ClassProbabilities), _own(Trees)
 # Everything that a classifier's configuration may name, as (module, class, registered name).
 ALLOWED = {
     HEAD,
+    FOREST,
     _own(ByteVectors),
     _own(Familiarity),
     ("keras", "DTypePolicy", None),
@@ -86,8 +93,10 @@ def check(path: Path) -> None:
         if named not in ALLOWED:
             raise _not_ours(path, f"it names {named[0]}.{named[1]}, which no classifier of ours has")
         sizes = item.get("config", {}) if isinstance(item.get("config"), dict) else {}
-        if any(not isinstance(sizes[key], int) or sizes[key] > MAX_UNITS for key in SIZES if key in sizes):
+        if any(not isinstance(sizes[key], int) or sizes[key] > SIZES[key] for key in SIZES.keys() & sizes.keys()):
             raise _not_ours(path, f"its {named[1]} is larger than any of ours")
+        if named == FOREST and 4 * sizes.get("leaves", 0) * sizes.get("num_classes", 0) > MAX_WEIGHTS_BYTES:
+            raise _not_ours(path, "its trees have more leaves than any of ours")
         if named == HEAD:
             heads += 1
             names = sizes.get("class_names")

@@ -20,6 +20,7 @@ from clgan_tf.common import typed_json
 from clgan_tf.common.errors import ModelFileError
 from clgan_tf.common.files import readable_name
 from clgan_tf.models.classifier import ClassProbabilities
+from clgan_tf.models.forest import Trees
 from clgan_tf.serving import archive
 from clgan_tf.settings import REJECTED
 
@@ -200,6 +201,7 @@ def load(path: str | Path) -> Classifier:
     archive.check(path)
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        _require_sound_trees(model)
         head = model.get_layer("probabilities")
         shapes = {"probabilities": (None, len(head.class_names)), "familiarity": (None,)}
         outputs = model.output if isinstance(model.output, dict) else {}  # an earlier version's has one, of no name
@@ -218,6 +220,14 @@ def load(path: str | Path) -> Classifier:
             f"{representation.version}; train it again."
         )
     return Classifier(model, head)
+
+
+def _require_sound_trees(model: keras.Model) -> None:
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            _require_sound_trees(layer)
+        elif isinstance(layer, Trees):
+            layer.require_sound()
 
 
 def _timestamp(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -21,6 +22,9 @@ from clgan_tf.runs.environment import environment
 from clgan_tf.runs.result import RunResult
 from clgan_tf.settings import PrepareSettings, PretrainSettings, TrainSettings
 from clgan_tf.training import byte_phases, callbacks, distillation, phases
+
+if TYPE_CHECKING:
+    from clgan_tf.models.on_bytes import OnBytes
 
 MOST_KNOWN = 5_000  # sessions that say what is usual: enough for the one that is stranger than 99 in 100
 
@@ -60,12 +64,15 @@ def train(settings: TrainSettings, dataset: Dataset, source: PrepareSettings | N
         _save_classifier(run, networks[settings.model], dataset, few, settings.seed)
         systems |= {name: _predictor(network) for name, network in networks.items()}
     else:
-        systems[settings.model] = _on_bytes(settings.model, settings.seed, few)
+        system = _on_bytes(settings.model, settings.seed, few)
+        systems[settings.model] = system.predict
+        if forest := system.network(len(dataset.facts.class_names)):
+            _save_classifier(run, forest, dataset, few, settings.seed)
     if models.LABELS_ALONE in settings.baselines:
         systems[models.LABELS_ALONE] = _predictor(_labels_alone(settings, dataset, few, run))
     for name in models.ON_BYTES:
         if name in settings.baselines:
-            systems[name] = _on_bytes(name, settings.seed, few)
+            systems[name] = _on_bytes(name, settings.seed, few).predict
     seconds = round(time.perf_counter() - started, 1)
     return Trained(run, systems, RunResult({}, dataset.facts, few.facts, settings, machine, seconds))
 
@@ -110,7 +117,7 @@ def _labels_alone(settings: TrainSettings, dataset: Dataset, few: FewLabels, run
     return network
 
 
-def _on_bytes(name: str, seed: int, few: FewLabels) -> Predict:
+def _on_bytes(name: str, seed: int, few: FewLabels) -> "OnBytes":
     """They need no early stopping, so that they learn from the whole budget."""
     system, known = models.build_on_bytes(name, seed), few.whole_budget
     images, labels = known.images, known.labels
@@ -118,7 +125,7 @@ def _on_bytes(name: str, seed: int, few: FewLabels) -> Predict:
         unlabelled = np.concatenate(list(pipeline.images(few.unlabelled).batch(1024).as_numpy_iterator()))
         images = np.concatenate([images, unlabelled])
         labels = np.concatenate([labels, np.full(len(unlabelled), UNLABELLED)])
-    return system.fit(images, labels).predict
+    return system.fit(images, labels)
 
 
 def _predictor(network: keras.Model) -> Predict:

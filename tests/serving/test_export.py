@@ -24,16 +24,21 @@ SESSIONS = 5
 
 @pytest.fixture(scope="module")
 def classifiers(prepared, tmp_path_factory):
-    """One of the default network and one of the paper's, untrained, by name."""
+    """One of the default network and one of the paper's, untrained, and one of a forest, by name."""
     paths = {}
     for name, config in (("clgan_plus", {"width": 16}), ("clgan", {})):
         network = models.build(name, len(prepared.facts.class_names), seed=0, **config).classifier()
         paths[name] = tmp_path_factory.mktemp(name) / "classifier.keras"
         build_classifier(network, prepared.facts, prepared.read("train").images).save(paths[name])
+    train = prepared.read("train")
+    forest = models.build_on_bytes("random_forest", 0).fit(train.images, train.labels)
+    paths["forest"] = tmp_path_factory.mktemp("forest") / "classifier.keras"
+    network = forest.network(len(prepared.facts.class_names))
+    build_classifier(network, prepared.facts, train.images).save(paths["forest"])
     return paths
 
 
-@pytest.mark.parametrize("model", ["clgan_plus", "clgan"])
+@pytest.mark.parametrize("model", ["clgan_plus", "clgan", "forest"])
 @pytest.mark.parametrize("name", TARGETS)
 def test_the_documented_script_alone_gives_the_same(name, model, classifiers, prepared, tmp_path):
     images = prepared.read("test").images[:SESSIONS]

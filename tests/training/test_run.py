@@ -21,6 +21,7 @@ from clgan_tf.models.discriminator import build_discriminator
 from clgan_tf.models.on_bytes import OnBytes
 from clgan_tf.runs import environment as run_environment
 from clgan_tf.runs.directory import read_log
+from clgan_tf.runs.result import read_result
 from clgan_tf.training import callbacks, checkpoint, phases
 from clgan_tf.training.callbacks import StopOnNaN
 from tests.conftest import UNLABELLED, train_flags
@@ -158,12 +159,25 @@ def test_with_few_labels_a_fixed_schedule_takes_the_place_of_early_stopping(prep
     assert (run / "training_curves.png").exists()
 
 
-def test_systems_without_early_stopping_learn_from_the_whole_budget(prepared, tmp_path, monkeypatch):
-    seen = []
-    monkeypatch.setattr(OnBytes, "fit", lambda self, images, labels: seen.append(len(labels)) or self)
-    monkeypatch.setattr(OnBytes, "predict", lambda self, images: np.zeros(len(images), np.int64))
-    assert main(train_flags(prepared, tmp_path / "run", "--model=random_forest", "--baselines=extra_trees")) == 0
+def test_trees_learn_from_the_whole_budget_and_leave_a_classifier_with_the_same_scores(
+    prepared, demo_corpus, tmp_path, monkeypatch, capsys
+):
+    seen, fit = [], OnBytes.fit
+    monkeypatch.setattr(
+        OnBytes, "fit", lambda self, images, labels: seen.append(len(labels)) or fit(self, images, labels)
+    )
+    run = tmp_path / "run"
+    assert main(train_flags(prepared, run, "--model=random_forest", "--baselines=extra_trees")) == 0
     assert seen == [60, 60]
+    trained = read_result(run / "metrics.json").scores
+    assert main(["--mode=evaluate", f"--run_dir={run}", f"--dataset={prepared.directory}"]) == 0
+    again = read_result(run / "metrics.json").scores
+    assert again == trained
+    capture = demo_corpus / "unseen.pcap"
+    assert main(["--mode=classify", f"--run_dir={run}", f"--captures={capture}", "--reject=0.05"]) == 0
+    labels = {json.loads(line)["label"] for line in capsys.readouterr().out.splitlines() if line.startswith("{")}
+    assert labels <= {*prepared.facts.class_names, "unknown"}
+    assert len(labels) > 3
 
 
 def test_a_torn_log_does_not_stop_a_report_or_a_resumption(tmp_path):

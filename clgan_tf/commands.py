@@ -11,8 +11,6 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from clgan_tf import evaluation, serving
 from clgan_tf.capture import REPRESENTATIONS, Live, workers_for
 from clgan_tf.capture.interface import capturing
@@ -29,7 +27,7 @@ from clgan_tf.reporting import audit_report, paper, sweep_report
 from clgan_tf.reporting import run_report as side_by_side
 from clgan_tf.reporting.prepared import captures_table, prepared_table
 from clgan_tf.reporting.results import write_results
-from clgan_tf.reporting.tables import circumstances, classes_table, systems_table
+from clgan_tf.reporting.tables import circumstances, classes_table, reliability_text, systems_table
 from clgan_tf.runs.directory import RunDirectory
 from clgan_tf.runs.result import RunResult, read_result
 from clgan_tf.settings import (
@@ -116,7 +114,8 @@ def run_sweep(settings: SweepSettings) -> bool:
                     if task.trunk:
                         is_begun = RunDirectory(task.trunk.run_dir).config.exists()  # by another cell, or before
                         pretrain(replace(task.trunk, resume=is_begun), dataset, task.source)
-                    _score(train(task.settings, dataset, task.source), dataset, task.settings.score_on)
+                    trained = train(task.settings, dataset, task.source, calibrates=False)  # Only labels are compared.
+                    _score(trained, dataset, task.settings.score_on)
                 except UserError as error:
                     failures.append(f"{task.run.path}: {error}")
                 _write_rows(directory, tasks)
@@ -198,8 +197,8 @@ def run_evaluate(settings: EvaluateSettings) -> bool:
         run = RunDirectory(run.path / "evaluations" / facts.fingerprint[:16])
         settings_of_run = replace(earlier.settings, score_on="test")
         earlier = replace(earlier, systems={}, data=facts, settings=settings_of_run)
-    systems = {earlier.model: lambda images: np.argmax(classifier.predict_bytes(images), axis=1)}
-    result = _score(Trained(run, systems, earlier), dataset, "test")
+    predictor = evaluation.Predictor(classifier.logits, head.temperature)
+    result = _score(Trained(run, {earlier.model: predictor}, earlier), dataset, "test")
     _print_results(result, run, RunDirectory(settings.run_dir))
     return False
 
@@ -243,6 +242,8 @@ def _print_results(result: RunResult, run: RunDirectory, classifier_run: RunDire
     print()
     print(classes_table(result.scores))
     print()
+    if text := reliability_text(result.scores):
+        print(text)
     print(f"Confusion matrix: {run.path / 'confusion_matrix.png'} (and .csv)")
     print(f"TensorBoard: tensorboard --logdir={run.tensorboard}")
     if classifier_run.classifier.exists():

@@ -62,6 +62,11 @@ class FewLabels:
         return Examples.concatenate([self.labelled, self.validation])
 
     @property
+    def without_validation(self) -> "FewLabels":
+        """For what is to be judged on the labels for early stopping: it must not learn from them."""
+        return replace(self, validation=self.validation[np.arange(0)])
+
+    @property
     def every_session(self) -> Unlabelled:
         """All sessions without their labels, those that show one too."""
         everything = self.unlabelled

@@ -33,6 +33,7 @@ class ClassProbabilities(layers.Layer):
         unit: str,
         data_fingerprint: str,
         rules: dict[str, Any] | None = None,
+        temperature: float = 1.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -42,10 +43,11 @@ class ClassProbabilities(layers.Layer):
         self.unit = unit
         self.data_fingerprint = data_fingerprint
         self.rules = dict(rules or {})
+        self.temperature = float(temperature)
 
     def call(self, logits: Any) -> Any:
         """The softmax."""
-        return keras.ops.softmax(logits)
+        return keras.ops.softmax(logits / self.temperature)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The same."""
@@ -61,14 +63,16 @@ class ClassProbabilities(layers.Layer):
             "unit": self.unit,
             "data_fingerprint": self.data_fingerprint,
             "rules": self.rules,
+            "temperature": self.temperature,
         }
 
 
-def build_classifier(network: keras.Model, data: DataFacts, known: np.ndarray) -> keras.Model:
+def build_classifier(network: keras.Model, data: DataFacts, known: np.ndarray, temperature: float = 1.0) -> keras.Model:
     """What is shipped, from a network that gives logits, or a forest, and its data.
 
     Args:
       known: uint8 [n, 28, 28, 1], sessions of training, labelled or not: what lies far from them is unknown.
+      temperature: of its probabilities.
 
     Returns:
       Bytes [batch, 28, 28, 1] -> {"probabilities": [batch, K], "familiarity": [batch]}; see Familiarity.
@@ -81,6 +85,7 @@ def build_classifier(network: keras.Model, data: DataFacts, known: np.ndarray) -
         unit=data.unit,
         data_fingerprint=data.fingerprint,
         rules=asdict(data.rules),
+        temperature=temperature,
         dtype="float32",
         name="probabilities",
     )

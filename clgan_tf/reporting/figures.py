@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from clgan_tf.common.files import written_aside
 from clgan_tf.evaluation.audit import Finding
+from clgan_tf.runs.result import Reliability
 
 GAN_LOSSES = ("discriminator_loss", "generator_loss")  # the paper's figure 4
 FILLING_LOSSES = ("hidden_byte_loss", "generator_loss", "detection_loss", "session_loss")
@@ -156,6 +157,23 @@ def labels_figure(
     axes.set(title=title, xlabel="labelled sessions", ylabel=f"{measure} on the test split")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, fontsize=8, ncols=2, loc="lower right")
+    return figure
+
+
+def reliability_figure(found: Reliability, title: str) -> Figure:
+    """How often a system is right against how sure it is, and how many sessions it is so sure of."""
+    figure, (right, counts) = pyplot.subplots(
+        2, 1, figsize=(4.6, 5.4), layout="constrained", sharex=True, height_ratios=(3, 1)
+    )
+    probabilities = [one.probability for one in found.bins]
+    right.plot([0, 1], [0, 1], color=DARK, linestyle="--", linewidth=1, label="as sure as it is right")
+    right.plot(probabilities, [one.accuracy for one in found.bins], marker="o", color=CONTENT_COLOUR, label="measured")
+    right.set(ylabel="share that is right", xlim=(0, 1), ylim=(0, 1.02), title=title)
+    right.legend(loc="upper left", frameon=False)
+    counts.bar(probabilities, [one.sessions for one in found.bins], width=0.05, color=CONTENT_COLOUR)
+    counts.set(xlabel="probability of the label", ylabel="sessions")
+    for axis in (right, counts):
+        axis.grid(alpha=0.3)
     return figure
 
 

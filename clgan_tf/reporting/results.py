@@ -12,6 +12,8 @@ from clgan_tf.runs.directory import RunDirectory, read_log
 from clgan_tf.runs.result import RunResult
 from clgan_tf.training.tensorboard import write_result
 
+RELIABILITY = "reliability.png"
+
 
 def write_results(run: RunDirectory, result: RunResult) -> None:
     """Writes everything about a finished evaluation into the run directory."""
@@ -32,6 +34,9 @@ def write_results(run: RunDirectory, result: RunResult) -> None:
         suffix = "" if is_own else f"_{system}"
         figures.save(figure, run.path / f"confusion_matrix{suffix}.png")
         figures.write_confusion_csv(confusion, class_names, run.path / f"confusion_matrix{suffix}.csv")
+    if found := result.scores.reliability:
+        measured = f"ECE {found.ece:.1%} (without temperature {found.temperature:.2f}: {found.ece_without:.1%})"
+        figures.save(figures.reliability_figure(found, f"{title(result.model)}: {measured}"), run.path / RELIABILITY)
     if rows := read_log(run.metrics_log):
         figures.save(figures.curves_figure(rows), run.path / "training_curves.png")
     with written_aside(run.path / "model_card.md") as aside:

@@ -36,6 +36,16 @@ def classes_table(scores: Scores) -> str:
     return markdown.table(["Class", "Precision", "Recall", "F1", "test sessions"], rows)
 
 
+def reliability_text(scores: Scores) -> str:
+    """A sentence on how far probabilities can be trusted; empty of a system that gives none."""
+    if (found := scores.reliability) is None:
+        return ""
+    text = f"Probabilities: expected calibration error {100 * found.ece:.1f} % on the split that is scored"
+    if found.temperature == 1:
+        return f"{text}; they are not scaled."
+    return f"{text}, at the temperature {found.temperature:.2f}; {100 * found.ece_without:.1f} % without."
+
+
 def circumstances(result: RunResult) -> str:
     """One line with everything a figure must be read with."""
     labels, data = result.labels, result.data

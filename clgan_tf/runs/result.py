@@ -29,11 +29,35 @@ class ClassScores(Means):
 
 
 @dataclass(frozen=True)
+class Bin:
+    """Sessions of whose label a system is about as sure: how many, how sure in the mean, and how many it has right."""
+
+    sessions: int
+    probability: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Whether a system is right as often as it is sure.
+
+    temperature: what its logits are divided by; ece: expected calibration error, in [0, 1]; ece_without: the same at
+    temperature 1; bins: from least to most sure, those that have sessions.
+    """
+
+    temperature: float
+    ece: float
+    ece_without: float
+    bins: list[Bin]
+
+
+@dataclass(frozen=True)
 class Scores:
     """Scores of one system on one split.
 
     accuracy; precision, recall, f1: macro means; weighted: the same three, weighted by class size; per_class: by class
-    name; confusion: [K][K], rows: true class, columns: predicted; sessions: of the split.
+    name; confusion: [K][K], rows: true class, columns: predicted; sessions: of the split; reliability: of a system that
+    gives probabilities.
     """
 
     accuracy: float
@@ -44,6 +68,7 @@ class Scores:
     per_class: dict[str, ClassScores]
     confusion: list[list[int]]
     sessions: int
+    reliability: Reliability | None = None
 
     def __post_init__(self) -> None:
         if any(len(row) != len(self.confusion) for row in self.confusion):

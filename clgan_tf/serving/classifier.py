@@ -27,6 +27,7 @@ from clgan_tf.settings import REJECTED
 TOP = 3
 UNKNOWN = "unknown"
 ROWS_AT_ONCE = 1024
+LEAST_PROBABILITY = 1e-30  # that has a logarithm
 
 
 @dataclass
@@ -68,6 +69,10 @@ class Classifier:
     def predict_bytes(self, images: np.ndarray) -> np.ndarray:
         """Probabilities float32 [n, K] of uint8 images [n, 28, 28] or [n, 28, 28, 1]; n may be 0."""
         return self.outputs(images)["probabilities"]
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """Of the same images, float32 [n, K], less a number that all classes of a session have in common."""
+        return self.head.temperature * np.log(np.maximum(self.predict_bytes(images), LEAST_PROBABILITY))
 
     def familiarity(self, images: np.ndarray) -> np.ndarray:
         """Of the same images, float32 [n]: the share of training's sessions that are as unusual; see Familiarity."""
@@ -212,7 +217,7 @@ def load(path: str | Path) -> Classifier:
     except Exception as error:  # Keras raises whatever a damaged archive makes it meet.
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelFileError(f"{path}: this classifier is damaged ({reason[:200]}); train it again.") from error
-    if not fits or head.unit not in capture.UNITS:
+    if not fits or head.unit not in capture.UNITS or not 0 < head.temperature < np.inf:
         raise ModelFileError(f"{path}: shapes and class names of this classifier do not fit; train it again.")
     if head.representation_version != representation.version:
         raise ModelFileError(

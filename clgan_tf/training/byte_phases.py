@@ -55,8 +55,13 @@ def usual_schedules() -> tuple[Schedule, Schedule]:
     return first, Schedule(int(usual["finetuning_epochs"]), int(rows), usual["finetuning_learning_rate"])
 
 
-def train(settings: TrainSettings, data: DataFacts, few: FewLabels, run: RunDirectory) -> keras.Model:
+def train(
+    settings: TrainSettings, data: DataFacts, few: FewLabels, run: RunDirectory, phase: str = "finetuning"
+) -> keras.Model:
     """Both phases; phase 2 begins from the trunk's file, whoever made it, and logits that are new.
+
+    Args:
+      phase: name of phase 2 in logs.
 
     Returns:
       Bytes [batch, 28, 28, 1] -> logits [batch, K].
@@ -71,7 +76,7 @@ def train(settings: TrainSettings, data: DataFacts, few: FewLabels, run: RunDire
     elif settings.pretraining_epochs:
         pretrain(settings, data, few.every_session, run)
         trunk.load(run.trunk, model, data, settings.filling)
-    return finetune(model, settings, few, run, "finetuning")
+    return finetune(model, settings, few, run, phase)
 
 
 def build(filling: FillingSettings, seed: int, num_classes: int) -> FillingGAN:

@@ -1,6 +1,7 @@
 """One training run, from a label budget to trained systems. The test split is not read here."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,8 @@ from clgan_tf.data import pipeline
 from clgan_tf.data.dataset import Dataset
 from clgan_tf.data.examples import UNLABELLED
 from clgan_tf.data.few_labels import FewLabels, every_session, few_labels
-from clgan_tf.evaluation import Predict
+from clgan_tf.evaluation import Predictor
+from clgan_tf.models.calibration import fitted_temperature
 from clgan_tf.models.classifier import build_classifier
 from clgan_tf.models.two_networks import TwoNetworks
 from clgan_tf.runs.directory import RunDirectory, TrainedOn, open_run
@@ -26,23 +28,27 @@ from clgan_tf.training import byte_phases, callbacks, distillation, phases
 if TYPE_CHECKING:
     from clgan_tf.models.on_bytes import OnBytes
 
+CALIBRATION = "calibration"  # phase 2 of what the temperature is fitted on
 MOST_KNOWN = 5_000  # sessions that say what is usual: enough for the one that is stranger than 99 in 100
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a run made: each system's prediction by name, the run's model first; its result still has no scores."""
+    """What a run made: each system by name, the run's model first; its result still has no scores."""
 
     run: RunDirectory
-    systems: dict[str, Predict]
+    systems: dict[str, Predictor]
     result: RunResult
 
 
-def train(settings: TrainSettings, dataset: Dataset, source: PrepareSettings | None = None) -> Trained:
+def train(
+    settings: TrainSettings, dataset: Dataset, source: PrepareSettings | None = None, calibrates: bool = True
+) -> Trained:
     """Trains the model and the baselines on the same labels and saves the classifier.
 
     Args:
       source: what the data set was prepared from, for the run's flagfile.
+      calibrates: whether the classifier's temperature is fitted, which takes a second phase 2 of CLGAN+; else it is 1.
 
     Raises:
       ConfigError: the run directory cannot be used, or there is no such system.
@@ -54,27 +60,53 @@ def train(settings: TrainSettings, dataset: Dataset, source: PrepareSettings | N
     dataset.require_classes()
     few = few_labels(dataset, settings.labels, settings.labels_unit, settings.unlabelled, settings.seed)
     run = open_run(settings, TrainedOn(dataset.facts, few.facts), source)
-    systems: dict[str, Predict] = {}
-    if settings.model in models.NETWORKS:
-        networks = {settings.model: _network(settings, dataset, few, run)}
-        if settings.model == models.LITE:
-            teacher, num_classes = networks[models.LITE], len(dataset.facts.class_names)
-            student = distillation.distil(teacher, models.LITE, num_classes, few, run, settings.seed)
-            networks = {models.LITE: student, models.PLUS: teacher}
-        _save_classifier(run, networks[settings.model], dataset, few, settings.seed)
-        systems |= {name: _predictor(network) for name, network in networks.items()}
-    else:
-        system = _on_bytes(settings.model, settings.seed, few)
-        systems[settings.model] = system.predict
-        if forest := system.network(len(dataset.facts.class_names)):
-            _save_classifier(run, forest, dataset, few, settings.seed)
+    systems, network = _own_systems(settings, dataset, few, run)
+    if network is not None:
+        temperature = _temperature(settings, dataset, few, run, network) if calibrates else 1.0
+        known = pipeline.sample(few.every_session, MOST_KNOWN, settings.seed)
+        with written_aside(run.classifier) as aside:
+            build_classifier(network, dataset.facts, known, temperature).save(aside)
+        systems[settings.model] = Predictor(_logits(network), temperature)
     if models.LABELS_ALONE in settings.baselines:
-        systems[models.LABELS_ALONE] = _predictor(_labels_alone(settings, dataset, few, run))
+        systems[models.LABELS_ALONE] = Predictor(_logits(_labels_alone(settings, dataset, few, run)), 1.0)
     for name in models.ON_BYTES:
         if name in settings.baselines:
-            systems[name] = _on_bytes(name, settings.seed, few).predict
+            systems[name] = Predictor(_on_bytes(name, settings.seed, few).predict)
     seconds = round(time.perf_counter() - started, 1)
     return Trained(run, systems, RunResult({}, dataset.facts, few.facts, settings, machine, seconds))
+
+
+def _own_systems(
+    settings: TrainSettings, dataset: Dataset, few: FewLabels, run: RunDirectory
+) -> tuple[dict[str, Predictor], keras.Model | None]:
+    """The run's model, and its teacher if it has one; and that model as a network, if it can be saved."""
+    num_classes = len(dataset.facts.class_names)
+    if settings.model in models.ON_BYTES:
+        system = _on_bytes(settings.model, settings.seed, few)
+        return {settings.model: Predictor(system.predict)}, system.network(num_classes)
+    network = _network(settings, dataset, few, run)
+    if settings.model != models.LITE:
+        return {settings.model: Predictor(_logits(network), 1.0)}, network
+    student = distillation.distil(network, models.LITE, num_classes, few, run, settings.seed)
+    predictors = {name: Predictor(_logits(one), 1.0) for name, one in ((models.LITE, student), (models.PLUS, network))}
+    return predictors, student
+
+
+def _temperature(
+    settings: TrainSettings, dataset: Dataset, few: FewLabels, run: RunDirectory, network: keras.Model
+) -> float:
+    """Fitted on the labels for early stopping, if there are any.
+
+    What learns from these too has a twin for it that does not: of a student, its teacher's.
+    """
+    if not len(few.validation):
+        return 1.0
+    if settings.model in models.WITH_TRUNK:
+        network = byte_phases.train(settings, dataset.facts, few.without_validation, run, CALIBRATION)
+    elif settings.model in models.ON_BYTES:
+        system = _on_bytes(settings.model, settings.seed, few.without_validation)
+        network = system.network(len(dataset.facts.class_names))
+    return fitted_temperature(_logits(network)(few.validation.images), few.validation.labels)
 
 
 def _network(settings: TrainSettings, dataset: Dataset, few: FewLabels, run: RunDirectory) -> keras.Model:
@@ -86,7 +118,7 @@ def _network(settings: TrainSettings, dataset: Dataset, few: FewLabels, run: Run
         phases.pretrain(model, settings, few, run)
     else:
         callbacks.forget_epochs_after(run.metrics_log, "pretraining", 0)
-    network = _logits(model)
+    network = _classifying(model)
     phases.finetune(network, settings, few, run)
     return network
 
@@ -103,7 +135,7 @@ def pretrain(settings: PretrainSettings, dataset: Dataset, source: PrepareSettin
     return run
 
 
-def _logits(model: keras.Model) -> keras.Model:
+def _classifying(model: keras.Model) -> keras.Model:
     return model.classifier() if isinstance(model, TwoNetworks) else model
 
 
@@ -112,7 +144,7 @@ def _labels_alone(settings: TrainSettings, dataset: Dataset, few: FewLabels, run
         model = byte_phases.build(settings.filling, settings.seed, len(dataset.facts.class_names))
         return byte_phases.finetune(model, settings, few, run, models.LABELS_ALONE)
     model = phases.build_model(settings, len(dataset.facts.class_names))
-    network = _logits(model)
+    network = _classifying(model)
     phases.finetune(network, settings, few, run, models.LABELS_ALONE)
     return network
 
@@ -128,12 +160,11 @@ def _on_bytes(name: str, seed: int, few: FewLabels) -> "OnBytes":
     return system.fit(images, labels)
 
 
-def _predictor(network: keras.Model) -> Predict:
-    return lambda images: np.argmax(network.predict(images, batch_size=1024, verbose=0), axis=1)
+def _logits(network: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    """Of images uint8 [n, 28, 28, 1], the logits [n, K] of a network or a forest."""
 
+    def predict(images: np.ndarray) -> np.ndarray:
+        given = network.predict(images, batch_size=1024, verbose=0)
+        return given["logits"] if isinstance(given, dict) else given
 
-def _save_classifier(run: RunDirectory, network: keras.Model, dataset: Dataset, few: FewLabels, seed: int) -> None:
-    known = pipeline.sample(few.every_session, MOST_KNOWN, seed)
-    classifier = build_classifier(network, dataset.facts, known)
-    with written_aside(run.classifier) as aside:
-        classifier.save(aside)
+    return predict

@@ -44,7 +44,7 @@ def test_bytes_on_both_sides_of_every_threshold(thresholds, num_classes):
     assert np.all(np.delete(found, known, axis=1) < 1e-5)
 
 
-@pytest.mark.parametrize("name", ("nearest_neighbour", "label_spreading"))
+@pytest.mark.parametrize("name", ["nearest_neighbour", "label_spreading"])
 def test_what_is_no_forest_is_no_network(name):
     assert models.build_on_bytes(name, 0).fit(IMAGES, LABELS).network(5) is None
 

@@ -13,6 +13,7 @@ from clgan_tf.data.few_labels import every_session, few_labels
 from clgan_tf.data.pipeline import balanced, images
 from clgan_tf.main import main
 from clgan_tf.runs.directory import read_log
+from clgan_tf.runs.result import read_result
 from clgan_tf.training import byte_phases, callbacks
 from tests.conftest import train_flags
 
@@ -20,8 +21,8 @@ SHORT = ("--pretraining_epochs=2", "--width=16", "--batch_size=32")
 
 
 def plus_flags(prepared, run_dir, *more):
-    """Two epochs of two steps in either phase: see `short_epochs`."""
-    return train_flags(prepared, run_dir, "--model=clgan_plus", *SHORT, "--unlabelled=0", *more)
+    """Two epochs of two steps in either phase: see `short_epochs`; of 48 labels none is for early stopping."""
+    return train_flags(prepared, run_dir, "--model=clgan_plus", *SHORT, "--unlabelled=0", "--labels=4", *more)
 
 
 def pretrain_flags(prepared, run_dir, *more):
@@ -96,6 +97,27 @@ def test_a_trunk_made_alone_is_the_runs_own(whole, prepared, tmp_path, capsys):
     assert_same(whole, tmp_path / "run")
     assert main(pretrain_flags(prepared, tmp_path / "trunk")) == 2
     assert main(pretrain_flags(prepared, tmp_path / "trunk", "--resume", "--seed=4")) == 2
+
+
+def test_the_temperature_is_fitted_on_labels_that_its_network_has_not_learned_from(
+    whole, prepared, tmp_path, monkeypatch
+):
+    learned, learn = {}, byte_phases.learn_classes
+
+    def recorded(model, labelled, unlabelled, *others):
+        learned[others[-1]] = set(labelled.sessions), unlabelled.count
+        learn(model, labelled, unlabelled, *others)
+
+    monkeypatch.setattr(byte_phases, "learn_classes", recorded)
+    run = tmp_path / "run"
+    assert main(plus_flags(prepared, run, f"--init_from={whole / 'trunk.npz'}", "--labels=5")) == 0
+    (whole_budget, pool), (others, same_pool) = learned["finetuning"], learned["calibration"]
+    assert (len(whole_budget), len(others), pool) == (60, 48, same_pool)
+    assert others < whole_budget
+    reliability = read_result(run / "metrics.json").scores.reliability
+    assert reliability.temperature == serving.load(run / "classifier.keras").head.temperature != 1
+    # The same run without labels to spare is not scaled.
+    assert read_result(whole / "metrics.json").scores.reliability.temperature == 1
 
 
 def test_captures_without_any_label_are_enough_for_a_trunk(whole, prepared, tmp_path, capsys, demo_corpus):

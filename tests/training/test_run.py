@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -32,6 +33,7 @@ def test_a_run_directory_holds_everything(finished_run):
     assert {
         *("run.flags", "config.json", "data.json", "environment.json", "metrics.json", "metrics.jsonl"),
         *("model_card.md", "classifier.keras", "training_curves.png", "confusion_matrix.png", "confusion_matrix.csv"),
+        "reliability.png",
         *(
             "generated_sessions.png",
             "checkpoints/generator.weights.h5",
@@ -168,11 +170,14 @@ def test_trees_learn_from_the_whole_budget_and_leave_a_classifier_with_the_same_
     )
     run = tmp_path / "run"
     assert main(train_flags(prepared, run, "--model=random_forest", "--baselines=extra_trees")) == 0
-    assert seen == [60, 60]
+    assert seen == [60, 48, 60]  # In between, what the temperature is fitted on.
     trained = read_result(run / "metrics.json").scores
     assert main(["--mode=evaluate", f"--run_dir={run}", f"--dataset={prepared.directory}"]) == 0
     again = read_result(run / "metrics.json").scores
-    assert again == trained
+    assert replace(again, reliability=None) == replace(trained, reliability=None)
+    assert again.reliability.ece == pytest.approx(trained.reliability.ece, abs=1e-4)
+    assert 0.2 <= trained.reliability.temperature < 1  # Shares of trees are less sure than right.
+    assert serving.load(run / "classifier.keras").head.temperature == trained.reliability.temperature
     capture = demo_corpus / "unseen.pcap"
     assert main(["--mode=classify", f"--run_dir={run}", f"--captures={capture}", "--reject=0.05"]) == 0
     labels = {json.loads(line)["label"] for line in capsys.readouterr().out.splitlines() if line.startswith("{")}

@@ -27,7 +27,7 @@ from clgan_tf.reporting import audit_report, paper, sweep_report
 from clgan_tf.reporting import run_report as side_by_side
 from clgan_tf.reporting.prepared import captures_table, prepared_table
 from clgan_tf.reporting.results import write_results
-from clgan_tf.reporting.tables import circumstances, classes_table, reliability_text, systems_table
+from clgan_tf.reporting.tables import choice_text, circumstances, classes_table, reliability_text, systems_table
 from clgan_tf.runs.directory import RunDirectory
 from clgan_tf.runs.result import RunResult, read_result
 from clgan_tf.settings import (
@@ -242,7 +242,7 @@ def _print_results(result: RunResult, run: RunDirectory, classifier_run: RunDire
     print()
     print(classes_table(result.scores))
     print()
-    if text := reliability_text(result.scores):
+    for text in filter(None, (choice_text(result), reliability_text(result.scores))):
         print(text)
     print(f"Confusion matrix: {run.path / 'confusion_matrix.png'} (and .csv)")
     print(f"TensorBoard: tensorboard --logdir={run.tensorboard}")

@@ -94,7 +94,7 @@ PLUS_SCHEDULE = {
     "finetuning_epochs": 3,
     "finetuning_learning_rate": 1e-3,
 }
-SCHEDULES = {"clgan_plus": PLUS_SCHEDULE, "clgan_lite": PLUS_SCHEDULE}
+SCHEDULES = {"clgan_plus": PLUS_SCHEDULE, "clgan_lite": PLUS_SCHEDULE, "auto": PLUS_SCHEDULE}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +184,8 @@ class TrainSettings(PretrainSettings):
     MODE: ClassVar = "train"
 
     model: str = setting(
-        "CLGAN+, a small network that learns from it (clgan_lite), the paper's CLGAN, or another system.",
+        "CLGAN+, a small network that learns from it (clgan_lite), the paper's CLGAN, another system, or auto: CLGAN+ "
+        "or a forest, whichever names held-out labels better.",
         default="clgan_plus",
     )
     labels: float = setting(

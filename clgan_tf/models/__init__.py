@@ -1,7 +1,9 @@
 """Networks by name, and what trains them. No file access and no settings here: bytes go in and logits come out."""
 
 from clgan_tf.models.registry import (
+    AUTO,
     BASELINES,
+    CANDIDATES,
     GENERATOR_LOSSES,
     LABELS_ALONE,
     LITE,
@@ -18,7 +20,9 @@ from clgan_tf.models.registry import (
 )
 
 __all__ = [
+    "AUTO",
     "BASELINES",
+    "CANDIDATES",
     "GENERATOR_LOSSES",
     "LABELS_ALONE",
     "LITE",

@@ -22,7 +22,9 @@ class System(NamedTuple):
 
 PLUS = "clgan_plus"  # its phases are its own: training/byte_phases.py
 LITE = "clgan_lite"  # learns from it: training/distillation.py
-WITH_TRUNK = (PLUS, LITE)  # phase 1 leaves a trunk that other runs can begin from
+AUTO = "auto"  # that of CANDIDATES which names held-out labels best: training/choice.py
+CANDIDATES = (PLUS, "random_forest", "extra_trees")
+WITH_TRUNK = (PLUS, LITE, AUTO)  # phase 1 leaves a trunk that other runs can begin from
 NETWORKS = {
     PLUS: System("CLGAN+", "clgan_tf.models.clgan_plus:clgan_plus"),
     LITE: System("CLGAN lite", "clgan_tf.models.clgan_lite:clgan_lite"),
@@ -41,7 +43,7 @@ ON_BYTES = {  # scikit-learn's: they take a seed and have fit and predict
     "self_trained_forest": System("Self-trained forest", "clgan_tf.models.on_bytes:self_trained_forest"),
     "label_spreading": System("Label spreading", "clgan_tf.models.on_bytes:label_spreading"),
 }
-SYSTEMS = {**NETWORKS, **ON_BYTES}
+SYSTEMS = {**NETWORKS, **ON_BYTES, AUTO: System("Best of CLGAN+ and forests", "")}
 LABELS_ALONE = "supervised"  # the baseline that is the run's own network without phase 1
 BASELINES = (LABELS_ALONE, *ON_BYTES)
 GENERATOR_LOSSES = ("feature_matching", "non_saturating")  # of a GAN

@@ -2,7 +2,7 @@
 
 from clgan_tf.capture import REPRESENTATIONS
 from clgan_tf.models import title
-from clgan_tf.reporting.tables import circumstances, classes_table, reliability_text, systems_table
+from clgan_tf.reporting.tables import choice_text, circumstances, classes_table, reliability_text, systems_table
 from clgan_tf.runs.result import RunResult
 
 
@@ -25,7 +25,7 @@ Labels TCP and UDP {data.unit}s with one of {len(data.class_names)} classes:
 
 {classes_table(result.scores)}
 
-{reliability_text(result.scores)}
+{choice_text(result)} {reliability_text(result.scores)}
 
 **Not for**: deciding about people. A session of a class that was not in training is called `unknown` only if it is
 less familiar than `--reject` asks for (docs/commands.md); another network, time or capture point lowers scores.

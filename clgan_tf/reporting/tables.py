@@ -36,6 +36,16 @@ def classes_table(scores: Scores) -> str:
     return markdown.table(["Class", "Precision", "Recall", "F1", "test sessions"], rows)
 
 
+def choice_text(result: RunResult) -> str:
+    """A sentence on what --model=auto has chosen from, the chosen one first; empty where nothing was to choose."""
+    if not result.choice:
+        return ""
+    ordered = sorted(result.choice.items(), key=lambda item: -item[1])  # of equals the first stays first
+    (best, f1), *others = ((title(name), f"{100 * value:.1f}") for name, value in ordered)
+    beside = ", ".join(f"{name} {value}" for name, value in others)
+    return f"Chosen: {best}, macro-F1 {f1} on labels held out of the budget in turn; {beside}."
+
+
 def reliability_text(scores: Scores) -> str:
     """A sentence on how far probabilities can be trusted; empty of a system that gives none."""
     if (found := scores.reliability) is None:

@@ -79,7 +79,8 @@ class Scores:
 class RunResult:
     """A finished run, as metrics.json holds it.
 
-    systems: scores by system, the run's own model first; seconds: of training, all systems together.
+    systems: scores by system, the run's own model first; seconds: of training, all systems together; choice: macro-F1
+    by candidate, cross-validated within the budget, where the run had to choose.
     """
 
     systems: dict[str, Scores]
@@ -88,6 +89,7 @@ class RunResult:
     settings: TrainSettings
     environment: Environment
     seconds: float
+    choice: dict[str, float] | None = None
 
     def __post_init__(self) -> None:
         for name, scores in self.systems.items():

@@ -1,8 +1,7 @@
 """One training run, from a label budget to trained systems. The test split is not read here."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import keras
@@ -24,6 +23,7 @@ from clgan_tf.runs.environment import environment
 from clgan_tf.runs.result import RunResult
 from clgan_tf.settings import PrepareSettings, PretrainSettings, TrainSettings
 from clgan_tf.training import byte_phases, callbacks, distillation, phases
+from clgan_tf.training.choice import Choice, Logits, choose
 
 if TYPE_CHECKING:
     from clgan_tf.models.on_bytes import OnBytes
@@ -60,33 +60,45 @@ def train(
     dataset.require_classes()
     few = few_labels(dataset, settings.labels, settings.labels_unit, settings.unlabelled, settings.seed)
     run = open_run(settings, TrainedOn(dataset.facts, few.facts), source)
-    systems, network = _own_systems(settings, dataset, few, run)
+    own, f1, temperature = settings, None, None
+    if settings.model == models.AUTO:
+        choice = _choice(settings, dataset, few, run)
+        own, f1, temperature = replace(settings, model=choice.model), choice.f1, choice.temperature
+    systems, network = _own_systems(own, dataset, few, run)
     if network is not None:
-        temperature = _temperature(settings, dataset, few, run, network) if calibrates else 1.0
-        known = pipeline.sample(few.every_session, MOST_KNOWN, settings.seed)
-        with written_aside(run.classifier) as aside:
-            build_classifier(network, dataset.facts, known, temperature).save(aside)
-        systems[settings.model] = Predictor(_logits(network), temperature)
+        if temperature is None:
+            temperature = _temperature(own, dataset, few, run, network) if calibrates else 1.0
+        _save_classifier(run, network, temperature, dataset, few, settings.seed)
+        systems[own.model] = Predictor(_logits(network), temperature)
+    if settings.model == models.AUTO:
+        systems = {models.AUTO: systems[own.model]}
     if models.LABELS_ALONE in settings.baselines:
         systems[models.LABELS_ALONE] = Predictor(_logits(_labels_alone(settings, dataset, few, run)), 1.0)
     for name in models.ON_BYTES:
         if name in settings.baselines:
             systems[name] = Predictor(_on_bytes(name, settings.seed, few).predict)
     seconds = round(time.perf_counter() - started, 1)
-    return Trained(run, systems, RunResult({}, dataset.facts, few.facts, settings, machine, seconds))
+    return Trained(run, systems, RunResult({}, dataset.facts, few.facts, settings, machine, seconds, f1))
+
+
+def _choice(settings: TrainSettings, dataset: Dataset, few: FewLabels, run: RunDirectory) -> Choice:
+    def trained(name: str, budget: FewLabels, phase: str) -> Logits:
+        return _logits(_trained(replace(settings, model=name), dataset, budget, run, phase))
+
+    return choose(models.CANDIDATES, few, dataset.facts.class_names, settings.seed, trained)
 
 
 def _own_systems(
     settings: TrainSettings, dataset: Dataset, few: FewLabels, run: RunDirectory
 ) -> tuple[dict[str, Predictor], keras.Model | None]:
     """The run's model, and its teacher if it has one; and that model as a network, if it can be saved."""
-    num_classes = len(dataset.facts.class_names)
     if settings.model in models.ON_BYTES:
         system = _on_bytes(settings.model, settings.seed, few)
-        return {settings.model: Predictor(system.predict)}, system.network(num_classes)
-    network = _network(settings, dataset, few, run)
+        return {settings.model: Predictor(system.predict)}, system.network(len(dataset.facts.class_names))
+    network = _trained(settings, dataset, few, run)
     if settings.model != models.LITE:
         return {settings.model: Predictor(_logits(network), 1.0)}, network
+    num_classes = len(dataset.facts.class_names)
     student = distillation.distil(network, models.LITE, num_classes, few, run, settings.seed)
     predictors = {name: Predictor(_logits(one), 1.0) for name, one in ((models.LITE, student), (models.PLUS, network))}
     return predictors, student
@@ -101,19 +113,21 @@ def _temperature(
     """
     if not len(few.validation):
         return 1.0
-    if settings.model in models.WITH_TRUNK:
-        network = byte_phases.train(settings, dataset.facts, few.without_validation, run, CALIBRATION)
-    elif settings.model in models.ON_BYTES:
-        system = _on_bytes(settings.model, settings.seed, few.without_validation)
-        network = system.network(len(dataset.facts.class_names))
+    if settings.model in (*models.WITH_TRUNK, *models.ON_BYTES):
+        network = _trained(settings, dataset, few.without_validation, run, CALIBRATION)
     return fitted_temperature(_logits(network)(few.validation.images), few.validation.labels)
 
 
-def _network(settings: TrainSettings, dataset: Dataset, few: FewLabels, run: RunDirectory) -> keras.Model:
-    """Phases 1 and 2 of a network, or of its teacher: bytes [batch, 28, 28, 1] -> logits [batch, K]."""
+def _trained(
+    settings: TrainSettings, dataset: Dataset, few: FewLabels, run: RunDirectory, phase: str = "finetuning"
+) -> keras.Model:
+    """Phases 1 and 2 of a network, or of its teacher, or a forest; `phase`: the name of phase 2 in logs."""
     if settings.model in models.WITH_TRUNK:
-        return byte_phases.train(settings, dataset.facts, few, run)
-    model = phases.build_model(settings, len(dataset.facts.class_names))
+        return byte_phases.train(settings, dataset.facts, few, run, phase)
+    num_classes = len(dataset.facts.class_names)
+    if settings.model in models.ON_BYTES:
+        return _on_bytes(settings.model, settings.seed, few).network(num_classes)
+    model = phases.build_model(settings, num_classes)
     if isinstance(model, TwoNetworks) and settings.pretraining_epochs:
         phases.pretrain(model, settings, few, run)
     else:
@@ -140,7 +154,7 @@ def _classifying(model: keras.Model) -> keras.Model:
 
 
 def _labels_alone(settings: TrainSettings, dataset: Dataset, few: FewLabels, run: RunDirectory) -> keras.Model:
-    if settings.model == models.PLUS:
+    if settings.model in models.WITH_TRUNK:
         model = byte_phases.build(settings.filling, settings.seed, len(dataset.facts.class_names))
         return byte_phases.finetune(model, settings, few, run, models.LABELS_ALONE)
     model = phases.build_model(settings, len(dataset.facts.class_names))
@@ -160,7 +174,7 @@ def _on_bytes(name: str, seed: int, few: FewLabels) -> "OnBytes":
     return system.fit(images, labels)
 
 
-def _logits(network: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+def _logits(network: keras.Model) -> Logits:
     """Of images uint8 [n, 28, 28, 1], the logits [n, K] of a network or a forest."""
 
     def predict(images: np.ndarray) -> np.ndarray:
@@ -168,3 +182,11 @@ def _logits(network: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
         return given["logits"] if isinstance(given, dict) else given
 
     return predict
+
+
+def _save_classifier(
+    run: RunDirectory, network: keras.Model, temperature: float, dataset: Dataset, few: FewLabels, seed: int
+) -> None:
+    known = pipeline.sample(few.every_session, MOST_KNOWN, seed)
+    with written_aside(run.classifier) as aside:
+        build_classifier(network, dataset.facts, known, temperature).save(aside)

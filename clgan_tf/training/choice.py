@@ -1,0 +1,49 @@
+"""Which of several systems serves a label budget best: cross-validation within that budget."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from clgan_tf.data.few_labels import FewLabels, ranks_within_class
+from clgan_tf.evaluation.metrics import score
+from clgan_tf.models.calibration import fitted_temperature
+
+FOLDS = 3
+Logits = Callable[[np.ndarray], np.ndarray]  # of images uint8 [n, 28, 28, 1]: float [n, K]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The system with the best macro-F1, that of every candidate, and the chosen one's temperature."""
+
+    model: str
+    f1: dict[str, float]
+    temperature: float
+
+
+def choose(
+    candidates: Sequence[str],
+    few: FewLabels,
+    class_names: list[str],
+    seed: int,
+    trained: Callable[[str, FewLabels, str], Logits],
+) -> Choice:
+    """Each candidate names every labelled session after it has learned from the two thirds that it is not in.
+
+    Args:
+      trained: gives what a candidate, by its name, makes of a budget; and a phase's name, for logs.
+    """
+    budget = few.whole_budget
+    folds = ranks_within_class(budget.sessions, budget.labels, seed) % FOLDS
+    f1, temperatures = {}, {}
+    for name in candidates:
+        logits = np.zeros((len(budget), len(class_names)), np.float32)
+        for fold in range(FOLDS):
+            held_out = folds == fold
+            others = replace(few.without_validation, labelled=budget[~held_out])
+            logits[held_out] = trained(name, others, f"held out {fold + 1}")(budget.images[held_out])
+        f1[name] = score(budget.labels, logits.argmax(axis=1), class_names).f1
+        temperatures[name] = fitted_temperature(logits, budget.labels)
+    best = max(f1, key=lambda name: f1[name])  # of equals the first
+    return Choice(best, f1, temperatures[best])

@@ -23,7 +23,8 @@ from clgan_tf.data.examples import Examples
 from clgan_tf.data.recipe import OWN_SPLITS
 from clgan_tf.data.registered import open_any
 from clgan_tf.evaluation import audit
-from clgan_tf.reporting import audit_report, paper, sweep_report
+from clgan_tf.evaluation.explanation import explain
+from clgan_tf.reporting import audit_report, paper, run_page, sweep_report
 from clgan_tf.reporting import run_report as side_by_side
 from clgan_tf.reporting.prepared import captures_table, prepared_table
 from clgan_tf.reporting.results import write_results
@@ -115,7 +116,7 @@ def run_sweep(settings: SweepSettings) -> bool:
                         is_begun = RunDirectory(task.trunk.run_dir).config.exists()  # by another cell, or before
                         pretrain(replace(task.trunk, resume=is_begun), dataset, task.source)
                     trained = train(task.settings, dataset, task.source, calibrates=False)  # Only labels are compared.
-                    _score(trained, dataset, task.settings.score_on)
+                    _score(trained, dataset, task.settings.score_on, explains=False)
                 except UserError as error:
                     failures.append(f"{task.run.path}: {error}")
                 _write_rows(directory, tasks)
@@ -191,14 +192,15 @@ def run_evaluate(settings: EvaluateSettings) -> bool:
     if has != takes:
         raise DataError(f"{settings.dataset} has {has}; {run.classifier} takes {takes}.")
     earlier = read_result(run.metrics)
-    if earlier.data.fingerprint == facts.fingerprint and earlier.settings.score_on == "test":
+    is_its_own = earlier.data.fingerprint == facts.fingerprint  # Nearest training sessions are that data set's.
+    if is_its_own and earlier.settings.score_on == "test":
         print(f"{run.path} was evaluated on this test split before; the scores below are the same reading again.")
     else:
         run = RunDirectory(run.path / "evaluations" / facts.fingerprint[:16])
         settings_of_run = replace(earlier.settings, score_on="test")
         earlier = replace(earlier, systems={}, data=facts, settings=settings_of_run)
     predictor = evaluation.Predictor(classifier.logits, head.temperature)
-    result = _score(Trained(run, {earlier.model: predictor}, earlier), dataset, "test")
+    result = _score(Trained(run, {earlier.model: predictor}, earlier), dataset, "test", explains=is_its_own)
     _print_results(result, run, RunDirectory(settings.run_dir))
     return False
 
@@ -226,12 +228,23 @@ def _evaluate_on_captures(classifier: serving.Classifier, source: Path, reject: 
     return classifier.is_damaged
 
 
-def _score(trained: Trained, dataset: Dataset, split: str) -> RunResult:
-    """Reads the split, once, and writes the scores and everything about them into the run directory."""
-    scored = dataset.read(split)
-    scores = evaluation.evaluate(trained.systems, scored, dataset.facts.class_names)
+def _score(trained: Trained, dataset: Dataset, split: str, explains: bool = True) -> RunResult:
+    """Reads the split, once, and writes the scores and everything about them into the run directory.
+
+    explains: writes the run's page too, which shows what its model goes by.
+    """
+    scored, class_names = dataset.read(split), dataset.facts.class_names
+    name = trained.result.model
+    own = trained.systems[name]
+    given = own.predict(scored.images)
+    systems = {**trained.systems, name: replace(own, predict=lambda _: given)}
+    scores = evaluation.evaluate(systems, scored, class_names)
     result = replace(trained.result, systems={**trained.result.systems, **scores})
-    write_results(trained.run, result)
+    if explains:
+        explanation = explain(own, given, scored, dataset.read("train"), class_names, result.settings.seed)
+        write_results(trained.run, result, dataset, explanation)
+    else:
+        write_results(trained.run, result)
     return result
 
 
@@ -244,6 +257,8 @@ def _print_results(result: RunResult, run: RunDirectory, classifier_run: RunDire
     print()
     for text in filter(None, (choice_text(result), reliability_text(result.scores))):
         print(text)
+    if (run.path / run_page.PAGE).exists():
+        print(f"Report: {run.path / run_page.PAGE}")
     print(f"Confusion matrix: {run.path / 'confusion_matrix.png'} (and .csv)")
     print(f"TensorBoard: tensorboard --logdir={run.tensorboard}")
     if classifier_run.classifier.exists():

@@ -32,7 +32,7 @@ SHORTCUT_COLOUR, CONTENT_COLOUR = "#c0392b", "#4a7fb5"
 
 
 def confusion_figure(confusion: np.ndarray, class_names: list[str], title: str) -> Figure:
-    """Rows: true class; columns: predicted; colour: share of the row; numbers: sessions."""
+    """Rows: true class; columns: predicted; numbers and colour: share of the row; below it, sessions."""
     size = 2.5 + 0.45 * len(class_names)
     figure, axes = pyplot.subplots(figsize=(size + 0.9, size), layout="constrained")
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
@@ -47,7 +47,8 @@ def confusion_figure(confusion: np.ndarray, class_names: list[str], title: str) 
         for column in ticks:
             if confusion[row, column]:
                 colour = LIGHT if shares[row, column] > 0.5 else DARK
-                axes.text(column, row, f"{confusion[row, column]}", ha="center", va="center", color=colour, fontsize=8)
+                text = f"{shares[row, column]:.0%}\n{confusion[row, column]}"
+                axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=6.5, linespacing=0.95)
     figure.colorbar(picture, ax=axes, label="share of the true class", shrink=0.8)
     return figure
 
@@ -81,7 +82,11 @@ def curves_figure(rows: list[dict]) -> Figure:
             continue
         name = "val_accuracy" if "val_accuracy" in chosen[0] else "accuracy"  # a fixed schedule has no validation
         style, of = ("-", "validation") if name == "val_accuracy" else ("--", "labelled")
-        axes[2].plot([row["epoch"] for row in chosen], [row[name] for row in chosen], style, label=f"{phase}: {of}")
+        epochs, values = [row["epoch"] for row in chosen], [row[name] for row in chosen]
+        (line,) = axes[2].plot(epochs, values, style, label=f"{phase}: {of}")
+        if name == "val_accuracy" and phase != "pretraining":  # whose weights are kept
+            best = int(np.argmax(values))
+            axes[2].plot(epochs[best], values[best], "o", color=line.get_color())
     axes[2].set(title="Accuracy", xlabel="epoch", ylim=(0, 1))
     for axis in axes:
         axis.grid(alpha=0.3)
@@ -174,6 +179,29 @@ def reliability_figure(found: Reliability, title: str) -> Figure:
     counts.set(xlabel="probability of the label", ylabel="sessions")
     for axis in (right, counts):
         axis.grid(alpha=0.3)
+    return figure
+
+
+def classes_figure(f1: dict[str, float], mean: float) -> Figure:
+    """A bar a class, the worst on top, and their mean."""
+    ordered = sorted(f1.items(), key=lambda item: -item[1])
+    shown, font = _legible([name for name, _ in ordered])
+    figure, axes = pyplot.subplots(figsize=(7, 1.2 + 0.3 * len(f1)), layout="constrained")
+    bars = axes.barh(range(len(ordered)), [value for _, value in ordered], color=CONTENT_COLOUR)
+    axes.bar_label(bars, [f"{100 * value:.0f}" for _, value in ordered], padding=3)
+    axes.set_yticks(range(len(ordered)), shown, parse_math=False, fontfamily=font)
+    axes.axvline(mean, color=DARK, linestyle="--", linewidth=1)
+    axes.set(xlim=(0, 1.08), xlabel="F1", title=f"F1 of each class; the line is their mean, {100 * mean:.1f}")
+    return figure
+
+
+def bytes_figure(worth: np.ndarray) -> Figure:
+    """What each of 784 bytes is worth, float [784], as the image that networks see: 28 rows of 28 bytes."""
+    figure, axes = pyplot.subplots(figsize=(5.6, 4.8), layout="constrained")
+    picture = axes.imshow(np.maximum(worth, 0).reshape(28, 28), cmap="Blues", vmin=0)
+    axes.set_yticks(range(0, 28, 4), [f"byte {28 * row}" for row in range(0, 28, 4)])
+    axes.set_xticks(range(0, 28, 4), [f"+{column}" for column in range(0, 28, 4)])
+    figure.colorbar(picture, ax=axes, label="probability that the true class loses", format="{x:.1%}")
     return figure
 
 

@@ -49,23 +49,29 @@ def captures_table(dataset: Dataset) -> str:
 
     Empty where the sources are published images, which do not say what capture they are of.
     """
+    rows, warning = captures_of_classes(dataset)
+    if not rows:
+        return ""
+    lines = _aligned([["class", "sessions", "captures", "of the largest"], *rows], left=(0,))
+    return "\n".join([*lines, f"Warning: {warning}"] if warning else lines)
+
+
+def captures_of_classes(dataset: Dataset) -> tuple[list[list[str]], str]:
+    """For each class its name, sessions, captures and the share of the largest one; and a warning, or an empty text."""
     kept: dict[str, list[int]] = {}
     for row in dataset.captures:
         if row.packets and row.class_name in dataset.facts.class_names:
             kept.setdefault(row.class_name, []).append(row.kept)
-    if not kept:
-        return ""
     shares = {name: max(counts) / max(1, sum(counts)) for name, counts in kept.items()}
-    cells = [["class", "sessions", "captures", "of the largest"]]
-    cells += [[name, f"{sum(of):,}", f"{len(of):,}", f"{shares[name]:.0%}"] for name, of in kept.items()]
-    lines = _aligned(cells, left=(0,))
+    rows = [[name, f"{sum(of):,}", f"{len(of):,}", f"{shares[name]:.0%}"] for name, of in kept.items()]
     dominated = [name for name, share in shares.items() if share > DOMINANT]
-    if dominated and dataset.facts.split.rule is SplitRule.SESSION:
-        lines.append(
-            f"Warning: one capture has more than half of {', '.join(dominated)}: its sessions are in training and in "
-            f"test, so that scores say little about other captures.{_by_capture(dataset, kept)}"
-        )
-    return "\n".join(lines)
+    if not dominated or dataset.facts.split.rule is not SplitRule.SESSION:
+        return rows, ""
+    warning = (
+        f"one capture has more than half of {', '.join(dominated)}: its sessions are in training and in test, so that "
+        f"scores say little about other captures.{_by_capture(dataset, kept)}"
+    )
+    return rows, warning
 
 
 def _by_capture(dataset: Dataset, kept: dict[str, list[int]]) -> str:

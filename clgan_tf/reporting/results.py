@@ -4,19 +4,21 @@ import numpy as np
 
 from clgan_tf.common import typed_json
 from clgan_tf.common.files import written_aside
+from clgan_tf.data.dataset import Dataset
+from clgan_tf.evaluation.explanation import Explanation
 from clgan_tf.models import title
-from clgan_tf.reporting import figures
+from clgan_tf.reporting import figures, run_page
 from clgan_tf.reporting.model_card import model_card
 from clgan_tf.reporting.tables import COLUMNS
 from clgan_tf.runs.directory import RunDirectory, read_log
 from clgan_tf.runs.result import RunResult
 from clgan_tf.training.tensorboard import write_result
 
-RELIABILITY = "reliability.png"
 
-
-def write_results(run: RunDirectory, result: RunResult) -> None:
-    """Writes everything about a finished evaluation into the run directory."""
+def write_results(
+    run: RunDirectory, result: RunResult, dataset: Dataset | None = None, explanation: Explanation | None = None
+) -> None:
+    """Writes everything about a finished evaluation into the run directory; given its data set, the page too."""
     class_names = result.data.class_names
     for system, scores in result.systems.items():
         confusion = np.array(scores.confusion)
@@ -35,10 +37,16 @@ def write_results(run: RunDirectory, result: RunResult) -> None:
         figures.save(figure, run.path / f"confusion_matrix{suffix}.png")
         figures.write_confusion_csv(confusion, class_names, run.path / f"confusion_matrix{suffix}.csv")
     if found := result.scores.reliability:
-        measured = f"ECE {found.ece:.1%} (without temperature {found.temperature:.2f}: {found.ece_without:.1%})"
-        figures.save(figures.reliability_figure(found, f"{title(result.model)}: {measured}"), run.path / RELIABILITY)
+        heading = f"{title(result.model)}: calibration error {found.ece:.1%}"
+        figures.save(figures.reliability_figure(found, heading), run.path / "reliability.png")
     if rows := read_log(run.metrics_log):
         figures.save(figures.curves_figure(rows), run.path / "training_curves.png")
+    if dataset is not None:
+        of_classes = {name: one.f1 for name, one in result.scores.per_class.items()}
+        figures.save(figures.classes_figure(of_classes, result.scores.f1), run.path / "class_scores.png")
+        if explanation is not None:
+            figures.save(figures.bytes_figure(explanation.worth), run.path / "bytes.png")
+        run_page.write(run, result, dataset, explanation)
     with written_aside(run.path / "model_card.md") as aside:
         aside.write_text(model_card(result), encoding="utf-8")
     typed_json.write(run.metrics, result)  # Last: a run that has it is finished.

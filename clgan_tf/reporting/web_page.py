@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import markdown
+from markdown.extensions.toc import TocExtension as TableOfContents
 
 from clgan_tf.common.files import written_aside
 from clgan_tf.reporting import figures
@@ -18,6 +19,7 @@ table { display: block; overflow-x: auto; border-collapse: collapse; margin: 1re
 th, td { padding: .25rem .6rem; border-bottom: 1px solid #ddd; text-align: left; }
 td { font-variant-numeric: tabular-nums; }
 td:not(:last-child) { white-space: nowrap; }
+pre { overflow-x: auto; background: #f6f6f6; padding: .6rem; font-size: .8rem; }
 img { max-width: 100%; }
 h2 { margin-top: 2.5rem; font-size: 1.2rem; }
 """
@@ -43,7 +45,7 @@ def write(text: str, drawn: Mapping[str, tuple[figures.Figure, str]], target: Pa
 
 def self_contained(text: str, pictures: dict[str, bytes]) -> str:
     """The page of a Markdown text, whose HTML is shown as text; `pictures`: PNG by what the text links to."""
-    body = markdown.markdown(html.escape(text, quote=False), extensions=["tables", "toc"])
+    body = markdown.markdown(html.escape(text, quote=False), extensions=["tables", TableOfContents(toc_depth="2-6")])
     for link, png in pictures.items():
         body = body.replace(f'src="{link}"', f'src="data:image/png;base64,{base64.b64encode(png).decode()}"')
     heading = re.search(r"<h1>(.*?)</h1>", body)

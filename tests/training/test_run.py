@@ -33,7 +33,7 @@ def test_a_run_directory_holds_everything(finished_run):
     assert {
         *("run.flags", "config.json", "data.json", "environment.json", "metrics.json", "metrics.jsonl"),
         *("model_card.md", "classifier.keras", "training_curves.png", "confusion_matrix.png", "confusion_matrix.csv"),
-        "reliability.png",
+        *("reliability.png", "class_scores.png", "bytes.png", "report.html"),
         *(
             "generated_sessions.png",
             "checkpoints/generator.weights.h5",

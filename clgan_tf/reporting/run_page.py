@@ -1,0 +1,135 @@
+"""A run as one HTML page that holds all it shows: what came out, of what, how sure, where wrong, and by which bytes."""
+
+import re
+from dataclasses import replace
+from itertools import chain
+
+import numpy as np
+
+from clgan_tf.capture import REPRESENTATIONS
+from clgan_tf.common.files import written_aside
+from clgan_tf.data.dataset import Dataset
+from clgan_tf.evaluation.explanation import Explanation, Mistake
+from clgan_tf.models import title
+from clgan_tf.reporting import markdown, web_page
+from clgan_tf.reporting.prepared import captures_of_classes
+from clgan_tf.reporting.tables import choice_text, circumstances, classes_table, reliability_text, systems_table
+from clgan_tf.runs.directory import RunDirectory
+from clgan_tf.runs.result import RunResult
+
+PAGE = "report.html"
+PICTURES = {  # by section; those that a run has
+    "Classes": ("class_scores.png", "F1 of each class"),
+    "Confusions": ("confusion_matrix.png", "rows: true class; columns: predicted; shares of the row and sessions"),
+    "How sure": ("reliability.png", "how often it is right against how sure it is"),
+    "Training": ("training_curves.png", "losses, who wins, accuracy by epoch; the best epoch is marked"),
+    "Sessions that the generator made": ("generated_sessions.png", "above: real sessions; below: the generator's"),
+    "Which bytes it goes by": ("bytes.png", "the darker, the more the true class loses without these bytes"),
+}
+BYTES_SHOWN, BYTES_A_LINE = 96, 32
+
+
+def write(run: RunDirectory, result: RunResult, dataset: Dataset, explanation: Explanation | None) -> None:
+    """Writes report.html of a run whose pictures are there."""
+    there = {name: (run.path / name).read_bytes() for name, _ in PICTURES.values() if (run.path / name).exists()}
+    with written_aside(run.path / PAGE) as aside:
+        aside.write_text(web_page.self_contained(page(result, dataset, explanation, set(there)), there), "utf-8")
+
+
+def page(result: RunResult, dataset: Dataset, explanation: Explanation | None, pictures: set[str]) -> str:
+    """The page as Markdown; `pictures`: file names of those that it can show."""
+    per_class = {_literal(name): one for name, one in result.scores.per_class.items()}
+    sections = {
+        "In short": _in_short(result),
+        "Data": _data(result, dataset),
+        "Systems on the same labels": systems_table([result]),
+        "Classes": classes_table(replace(result.scores, per_class=per_class)),
+        "Confusions": "",
+        "How sure": reliability_text(result.scores),
+        "Which bytes it goes by": _which_bytes(result) if explanation else "",
+        "Its surest mistakes": "\n\n".join(map(_mistake, explanation.mistakes)) if explanation else "",
+        "Training": "",
+        "Sessions that the generator made": "",
+    }
+    written = [f"# {title(result.model)} on {_literal(result.data.source_kind)}, {result.data.representation}", "[TOC]"]
+    for name, text in sections.items():
+        picture, caption = PICTURES.get(name, ("", ""))
+        shown = f"![{caption}]({picture})\n\n*{caption}*" if picture in pictures else ""
+        if parts := [part for part in (text, shown) if part]:
+            written += [f"## {name}", *parts]
+    return "\n\n".join(written) + "\n"
+
+
+def _in_short(result: RunResult) -> str:
+    scores = result.scores
+    others = {name: one.f1 for name, one in result.systems.items() if name != result.model}
+    worst = sorted(scores.per_class.items(), key=lambda item: item[1].f1)[:3]
+    lines = [
+        f"**{100 * scores.accuracy:.1f} %** of {scores.sessions:,} sessions of the {result.settings.score_on} split "
+        f"are named right, macro-F1 **{100 * scores.f1:.1f}**, after {result.labels.count:,} labels and "
+        f"{result.labels.unlabelled:,} sessions without one.",
+        *(
+            f"{title(name)} on the same labels: macro-F1 {100 * f1:.1f} ({100 * (scores.f1 - f1):+.1f} for this one)."
+            for name, f1 in others.items()
+        ),
+        f"Weakest classes: {', '.join(f'{_literal(name)} (F1 {100 * one.f1:.0f})' for name, one in worst)}.",
+        _most_confused(result),
+        choice_text(result),
+        reliability_text(scores),
+        "A session of a class that was not in training is called `unknown` only if it is less familiar than "
+        "`--reject` asks for.",
+    ]
+    return "\n".join(f"- {line}" for line in lines if line)
+
+
+def _most_confused(result: RunResult) -> str:
+    confusion = np.array(result.scores.confusion)
+    np.fill_diagonal(confusion, 0)
+    true, said = np.unravel_index(confusion.argmax(), confusion.shape)
+    names = [_literal(name) for name in result.data.class_names]
+    count = int(confusion[true, said])
+    return f"Most often confused: {names[true]}, taken for {names[said]} in {count:,} sessions." if count else ""
+
+
+def _data(result: RunResult, dataset: Dataset) -> str:
+    rows, warning = captures_of_classes(dataset)
+    columns = ["Class", "Sessions", "Captures", "Share of the largest"]
+    drops = sorted({reason for row in dataset.captures for reason in row.drops})
+    counts = {row.capture: row.drops for row in dataset.captures}.values()
+    dropped = ", ".join(f"{reason} {sum(of.get(reason, 0) for of in counts):,}" for reason in drops)
+    parts = [
+        _literal(circumstances(result)),
+        _literal(REPRESENTATIONS[result.data.representation].note),
+        markdown.table(columns, [[_literal(name), *others] for name, *others in rows]),
+        _literal(warning),
+        f"Packets in no session: {_literal(dropped)}." if dropped else "",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _which_bytes(result: RunResult) -> str:
+    return (
+        f"Of some sessions of the {result.settings.score_on} split each block of bytes is exchanged for another "
+        "session's; the picture shows how much less probable the true class then is. What stands out and is no "
+        "payload, a port or a time say, is a shortcut until the contrary is shown."
+    )
+
+
+def _mistake(mistake: Mistake) -> str:
+    heading = (
+        f"**{_literal(mistake.true)}** taken for **{_literal(mistake.said)}**, {100 * mistake.probability:.0f} % sure "
+        f"({_literal(mistake.capture)}). The training session that has most of its bytes ({100 * mistake.alike:.0f} %) "
+        f"is of {_literal(mistake.nearest)} ({_literal(mistake.nearest_capture)}). Bytes of this one, then of that one:"
+    )
+    lines = chain(_hex(mistake.image), [""], _hex(mistake.nearest_image))
+    return heading + "\n\n" + "\n".join(f"    {line}" for line in lines)
+
+
+def _hex(image: np.ndarray) -> list[str]:
+    starts = range(0, BYTES_SHOWN, BYTES_A_LINE)
+    return [f"{start:3d}  {image[start : start + BYTES_A_LINE].tobytes().hex(' ')}" for start in starts]
+
+
+def _literal(text: str) -> str:
+    """Text that Markdown leaves as it is: class and file names are anything. A table takes care of its own bars."""
+    return re.sub(r"([\\`*_{}\[\]()#+!~-])", r"\\\1", text)

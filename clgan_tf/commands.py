@@ -17,7 +17,7 @@ from clgan_tf.capture.interface import capturing
 from clgan_tf.capture.sources import STANDARD_INPUT, find
 from clgan_tf.common import progress
 from clgan_tf.common.errors import DataError, UserError
-from clgan_tf.data import labelled_folder, prepare
+from clgan_tf.data import label_file, labelled_folder, prepare
 from clgan_tf.data.dataset import Dataset
 from clgan_tf.data.examples import Examples
 from clgan_tf.data.recipe import OWN_SPLITS
@@ -31,6 +31,7 @@ from clgan_tf.reporting.results import write_results
 from clgan_tf.reporting.tables import choice_text, circumstances, classes_table, reliability_text, systems_table
 from clgan_tf.runs.directory import RunDirectory
 from clgan_tf.runs.result import RunResult, read_result
+from clgan_tf.serving import suggestion
 from clgan_tf.settings import (
     PUBLISHED,
     AuditSettings,
@@ -40,6 +41,7 @@ from clgan_tf.settings import (
     PrepareSettings,
     PretrainSettings,
     ReportSettings,
+    SuggestSettings,
     SweepSettings,
     TrainSettings,
 )
@@ -303,6 +305,24 @@ def _of_stream(settings: ClassifySettings, classifier: serving.Classifier, count
         ):
             counts[row["label"]] += 1
             yield {**row, "capture": settings.interface or row["capture"]}
+
+
+def run_suggest(settings: SuggestSettings) -> bool:
+    """Writes which sessions of the captures are worth a label next."""
+    classifier = serving.load(settings.classifier_path)
+    known = label_file.read(settings.session_labels) if settings.session_labels else None
+    paths = find(settings.captures)
+    with progress.captures_bar("Choosing", paths) as show:
+        rows = serving.suggest(classifier, paths, settings.count, known, settings.seed, show)
+    for warning in classifier.warnings:
+        print(f"Warning: {warning}", file=sys.stderr)
+    if not rows:
+        raise DataError("The captures hold no session that is without a label and in doubt.")
+    suggestion.write(rows, settings.output)
+    guesses = Counter(row["guess"] for row in rows).most_common()
+    print(f"{len(rows):,} sessions; guessed: {', '.join(f'{name} {number:,}' for name, number in guesses)}.")
+    print(f"Written: {settings.output}; fill in its column `label`, and give it to prepare as --session_labels.")
+    return classifier.is_damaged
 
 
 def run_export(settings: ExportSettings) -> None:

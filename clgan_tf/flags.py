@@ -20,6 +20,7 @@ from clgan_tf.settings import (
     PrepareSettings,
     PretrainSettings,
     ReportSettings,
+    SuggestSettings,
     SweepSettings,
     TrainSettings,
 )
@@ -32,6 +33,7 @@ MODES: dict[str, type[Settings]] = {
     "sweep": SweepSettings,
     "evaluate": EvaluateSettings,
     "classify": ClassifySettings,
+    "suggest": SuggestSettings,
     "export": ExportSettings,
     "report": ReportSettings,
 }

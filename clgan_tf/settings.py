@@ -275,20 +275,35 @@ class EvaluateSettings(Settings):
             raise ConfigError("--mode=evaluate needs --dataset or --source.")
 
 
-def _classifier_path(mode: str, classifier: Path | None, run_dir: Path | None) -> Path:
-    if classifier is not None:
-        return classifier
-    if run_dir is None:
-        raise ConfigError(f"--mode={mode} needs --classifier or --run_dir.")
-    return run_dir / "classifier.keras"
-
-
 @dataclass(frozen=True, kw_only=True)
-class ClassifySettings(Settings):
-    """Settings of --mode=classify."""
+class OfAClassifier(Settings):
+    """What modes have in common that use a saved classifier."""
+
+    MODE: ClassVar = ""
 
     run_dir: Path | None = setting(RUN_DIR, default=None)
     classifier: Path | None = setting(CLASSIFIER, default=None)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.classifier is None and self.run_dir is None:
+            raise ConfigError(f"--mode={self.MODE} needs --classifier or --run_dir.")
+
+    @property
+    def classifier_path(self) -> Path:
+        """The saved classifier."""
+        if self.classifier is not None:
+            return self.classifier
+        assert self.run_dir is not None
+        return self.run_dir / "classifier.keras"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifySettings(OfAClassifier):
+    """Settings of --mode=classify."""
+
+    MODE: ClassVar = "classify"
+
     captures: tuple[Path, ...] = setting(
         "Capture files to classify, separated by commas; - is a stream on standard input.", default=()
     )
@@ -311,7 +326,6 @@ class ClassifySettings(Settings):
         Rotation.of(self.rotate)
         if self.rotate and not self.may_stream:
             raise ConfigError("--rotate is for a stream: --captures=- or --interface.")
-        _classifier_path("classify", self.classifier, self.run_dir)
         if self.output != "-" and Path(self.output).suffix not in (".jsonl", ".csv"):
             raise ConfigError(f"--output must end in .jsonl or .csv, or be -, not {self.output!r}.")
 
@@ -320,32 +334,41 @@ class ClassifySettings(Settings):
         """Whether packets come as they come; standard input may be a file, too."""
         return bool(self.interface) or self.captures == (Path(STANDARD_INPUT),)
 
-    @property
-    def classifier_path(self) -> Path:
-        """The saved classifier."""
-        return _classifier_path("classify", self.classifier, self.run_dir)
-
 
 @dataclass(frozen=True, kw_only=True)
-class ExportSettings(Settings):
+class ExportSettings(OfAClassifier):
     """Settings of --mode=export."""
 
-    run_dir: Path | None = setting(RUN_DIR, default=None)
-    classifier: Path | None = setting(CLASSIFIER, default=None)
+    MODE: ClassVar = "export"
+
     format: str = setting("What the exported classifier is.", default="saved_model", choices=EXPORT_FORMATS)
     output: str = setting("directory of a SavedModel, or FILE.onnx, or FILE.tflite.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _classifier_path("export", self.classifier, self.run_dir)
         suffix = EXPORT_SUFFIXES[self.format]
         if suffix and Path(self.output).suffix != suffix:
             raise ConfigError(f"--output of --format={self.format} must end in {suffix}, not {self.output!r}.")
 
-    @property
-    def classifier_path(self) -> Path:
-        """The saved classifier."""
-        return _classifier_path("export", self.classifier, self.run_dir)
+
+@dataclass(frozen=True, kw_only=True)
+class SuggestSettings(OfAClassifier):
+    """Settings of --mode=suggest."""
+
+    MODE: ClassVar = "suggest"
+
+    captures: tuple[Path, ...] = setting("Capture files to choose from, separated by commas.")
+    count: int = setting("How many sessions to suggest.", default=50, least=1, most=10_000)
+    session_labels: Path | None = setting("CSV file of labels there are: their sessions are left out.", default=None)
+    output: str = setting("FILE.csv; fill in its column `label` and give it to prepare as --session_labels.")
+    seed: int = setting("Seed of the choice.", default=0, least=0, most=MAX_SEED)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.captures or Path(STANDARD_INPUT) in self.captures:
+            raise ConfigError("--mode=suggest needs --captures, which are files.")
+        if Path(self.output).suffix != ".csv":
+            raise ConfigError(f"--output of a suggestion must end in .csv, not {self.output!r}.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,7 +58,7 @@ def test_help_groups_every_flag_by_mode(capsys):
     [
         (
             ["--mode=learn"],
-            "--mode takes prepare, audit, pretrain, train, sweep, evaluate, classify, export, report, not 'learn'",
+            "--mode takes prepare, audit, pretrain, train, sweep, evaluate, classify, suggest, export, report, not 'learn'",
         ),
         (["--labels_unit=percent"], "--labels_unit takes total, per_class, per_class_at_most, fraction, not 'percent'"),
         (["--lables=3"], "Did you mean: labels"),

@@ -1,5 +1,6 @@
 """Importing TensorFlow without its start-up messages."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,4 +28,6 @@ def import_tensorflow() -> None:
     """Imports TensorFlow quietly; a later `import tensorflow` finds it loaded."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with standard_error_closed():
-        import tensorflow  # noqa: F401
+        import tensorflow
+
+    tensorflow.get_logger().setLevel(logging.ERROR)  # Its warnings are advice to us, on retracing say.

@@ -73,6 +73,10 @@ class Classifier:
         """What the probabilities of uint8 images [n, 28, 28, 1] are made of, not yet divided by the temperature."""
         return keras.Model(self.model.input, self.head.input).predict(images, batch_size=ROWS_AT_ONCE, verbose=0)
 
+    def features(self, images: np.ndarray) -> np.ndarray:
+        """What the last layer makes logits of, float32 [n, d], of uint8 images [n, 28, 28]."""
+        return self._last.predict(images.reshape(-1, 28, 28, 1), batch_size=ROWS_AT_ONCE, verbose=0)
+
     def familiarity(self, images: np.ndarray) -> np.ndarray:
         """Of the same images, float32 [n]: the share of training's sessions that are as unusual; see Familiarity."""
         return self.outputs(images)["familiarity"]
@@ -83,6 +87,10 @@ class Classifier:
         starts = range(0, max(1, len(images)), ROWS_AT_ONCE)
         parts = [self._compiled(images[at : at + ROWS_AT_ONCE]) for at in starts]
         return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
+
+    @cached_property
+    def _last(self) -> keras.Model:
+        return keras.Model(self.model.input, self.model.get_layer("familiarity").input)
 
     @cached_property
     def _compiled(self) -> Callable[[np.ndarray], dict[str, tf.Tensor]]:
@@ -113,10 +121,8 @@ class Classifier:
           CaptureError: see clgan_tf.capture.stream.
         """
         for sessions, outputs in self.judged(captures, strict, progress, workers, live, idle_timeout):
-            for row in range(len(sessions)):
-                yield self._row(
-                    sessions, row, outputs["probabilities"][row], float(outputs["familiarity"][row]), reject
-                )
+            for number in range(len(sessions)):
+                yield self.row(sessions, number, outputs, reject)
 
     def judged(
         self,
@@ -159,9 +165,11 @@ class Classifier:
             self.ended += sessions.ended
             yield sessions, self.outputs(sessions.images)
 
-    def _row(
-        self, sessions: capture.Sessions, row: int, probabilities: np.ndarray, familiarity: float, reject: float
+    def row(
+        self, sessions: capture.Sessions, row: int, outputs: dict[str, np.ndarray], reject: float = 0.0
     ) -> dict[str, Any]:
+        """What is said of one session, with what `outputs` says of all; see `classify`."""
+        probabilities, familiarity = outputs["probabilities"][row], float(outputs["familiarity"][row])
         source, source_port, destination, destination_port = sessions.endpoints(row)
         best = np.argsort(-probabilities, kind="stable")[:TOP]
         ranked = [{"label": self.class_names[label], "probability": _rounded(probabilities[label])} for label in best]

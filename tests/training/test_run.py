@@ -207,7 +207,7 @@ def weights(run_dir) -> list[np.ndarray]:
 @pytest.mark.parametrize("moment", ["in phase 1", "in phase 2"])
 def test_ctrl_c_then_resume_gives_the_weights_of_an_uninterrupted_run(finished_run, prepared, tmp_path, moment):
     stopped = tmp_path / "stopped"
-    flags = train_flags(prepared, stopped, "--baselines=supervised,random_forest")
+    flags = train_flags(prepared, stopped)  # Baselines come after what is compared.
     process = subprocess.Popen(
         [sys.executable, "-m", "clgan_tf.main", *flags],
         stderr=subprocess.PIPE,
@@ -232,7 +232,7 @@ def test_ctrl_c_then_resume_gives_the_weights_of_an_uninterrupted_run(finished_r
     for one, other in zip(weights(finished_run), weights(stopped), strict=True):
         np.testing.assert_array_equal(one, other)
     logs = [(run / "metrics.jsonl").read_text().splitlines() for run in (finished_run, stopped)]
-    assert logs[0] == logs[1]
+    assert [line for line in logs[0] if '"supervised"' not in line] == logs[1]
 
 
 def test_resume_refuses_other_flags_a_finished_run_and_no_run(finished_run, prepared, tmp_path, capsys):

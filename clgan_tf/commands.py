@@ -16,7 +16,7 @@ from clgan_tf.capture import REPRESENTATIONS, Live, workers_for
 from clgan_tf.capture.interface import capturing
 from clgan_tf.capture.sources import STANDARD_INPUT, find
 from clgan_tf.common import progress
-from clgan_tf.common.errors import DataError, UserError
+from clgan_tf.common.errors import DataError, NoSessionError, UserError
 from clgan_tf.data import label_file, labelled_folder, prepare
 from clgan_tf.data.dataset import Dataset
 from clgan_tf.data.examples import Examples
@@ -291,9 +291,12 @@ def run_classify(settings: ClassifySettings) -> bool:
 def _of_captures(settings: ClassifySettings, classifier: serving.Classifier, counts: Counter[str]) -> Iterator[dict]:
     paths = find(settings.captures)
     with progress.captures_bar("Classifying", paths) as show:
-        for row in classifier.classify(paths, settings.strict, show, workers_for(paths), reject=settings.reject):
-            counts[row["label"]] += 1
-            yield row
+        try:
+            for row in classifier.classify(paths, settings.strict, show, workers_for(paths), reject=settings.reject):
+                counts[row["label"]] += 1
+                yield row
+        except NoSessionError as error:  # An hour without traffic is no failure.
+            print(f"Warning: {error}", file=sys.stderr)
 
 
 def _of_stream(settings: ClassifySettings, classifier: serving.Classifier, counts: Counter[str]) -> Iterator[dict]:

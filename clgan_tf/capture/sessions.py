@@ -22,7 +22,7 @@ from clgan_tf.capture.rules import SessionRules
 from clgan_tf.capture.session_key import PROTOCOLS
 from clgan_tf.capture.session_table import MOST_LIVE_SESSIONS, Batch, SessionTable
 from clgan_tf.capture.sources import find
-from clgan_tf.common.errors import CaptureError, ConfigError
+from clgan_tf.common.errors import CaptureError, ConfigError, NoSessionError
 
 UNITS = ("session", "flow")
 PUBLISHED_RULES = SessionRules()
@@ -201,8 +201,8 @@ def stream(
         last time are then those up to there. Needs 1 worker, and an idle timeout.
 
     Raises:
-      CaptureError: a file is missing or is no capture; no capture has a TCP or UDP session, unless live; strict, see
-        there.
+      CaptureError: a file is missing or is no capture; strict, see there.
+      NoSessionError, a CaptureError: no capture has a TCP or UDP session, unless live.
       ConfigError: representation or unit is unknown.
     """
     if representation not in REPRESENTATIONS:
@@ -214,14 +214,15 @@ def stream(
     if STANDARD_INPUT in files or live:  # Another process would not have it.
         workers = 1
     jobs = [partial(_read, path, index, representation, unit, rules, strict, live) for index, path in enumerate(files)]
-    sessions, warnings = 0, []
+    sessions, warnings, is_damaged = 0, [], False
     for part in in_order(jobs, workers, progress or _ignore):
         part.paths = files
         sessions += len(part) + part.drops.get(NO_PAYLOAD, 0)
         warnings += part.warnings
+        is_damaged |= any(summary.is_damaged for summary in part.ended)
         yield part
     if not sessions and warnings and not live:  # An hour without traffic is no error.
-        raise CaptureError(warnings[0])
+        raise CaptureError(warnings[0]) if is_damaged else NoSessionError(warnings[0])
 
 
 def concatenate(parts: list[Sessions]) -> Sessions:

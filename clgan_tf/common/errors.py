@@ -13,6 +13,10 @@ class CaptureError(UserError):
     """A capture file cannot be read: names the file, the byte offset and the remedy."""
 
 
+class NoSessionError(CaptureError):
+    """Captures were read to their end and none of their packets is of a session."""
+
+
 class DataError(UserError):
     """A published idx file, a prepared data set or a TFRecord shard cannot be used."""
 

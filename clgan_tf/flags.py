@@ -93,7 +93,9 @@ def _help(field: Field, mode: str) -> str:
     if len(set(others.values())) == 1:
         text = field.metadata["help"]
     else:
-        text = " ".join(f"{other}: {help_text}" for other, help_text in others.items())
+        texts = dict.fromkeys(others.values())
+        of = {text: ", ".join(other for other in others if others[other] == text) for text in texts}
+        text = " ".join(f"{of[text]}: {text}" for text in texts)
     if field.name in KNOWN_BY:
         text += f" Of {', '.join(KNOWN_BY[field.name])}."
     return text

@@ -74,7 +74,9 @@ class Classifier:
         return keras.Model(self.model.input, self.head.input).predict(images, batch_size=ROWS_AT_ONCE, verbose=0)
 
     def features(self, images: np.ndarray) -> np.ndarray:
-        """What the last layer makes logits of, float32 [n, d], of uint8 images [n, 28, 28]."""
+        """What the last layer makes logits of, float32 [n, d], of uint8 images [n, 28, 28]; n may be 0."""
+        if not len(images):
+            return np.zeros((0, self._last.output_shape[1]), np.float32)
         return self._last.predict(images.reshape(-1, 28, 28, 1), batch_size=ROWS_AT_ONCE, verbose=0)
 
     def familiarity(self, images: np.ndarray) -> np.ndarray:
@@ -84,7 +86,9 @@ class Classifier:
     def outputs(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Both of the same images: "probabilities" and "familiarity"."""
         images = images.reshape(-1, 28, 28, 1)
-        starts = range(0, max(1, len(images)), ROWS_AT_ONCE)
+        if not len(images):  # Not every processor's convolution takes none.
+            return {name: np.zeros((0, *output.shape[1:]), np.float32) for name, output in self.model.output.items()}
+        starts = range(0, len(images), ROWS_AT_ONCE)
         parts = [self._compiled(images[at : at + ROWS_AT_ONCE]) for at in starts]
         return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
 

@@ -36,6 +36,14 @@ def test_it_needs_nothing_but_its_file_and_gives_the_same_probabilities(finished
     assert np.mean(probabilities.argmax(axis=1) == labels) == pytest.approx(scores["accuracy"])
 
 
+def test_of_no_session_there_is_nothing_to_say(finished_run):
+    classifier = serving.load(finished_run / "classifier.keras")
+    none = np.zeros((0, 28, 28), np.uint8)
+    assert classifier.predict_bytes(none).shape == (0, 12)
+    assert classifier.familiarity(none).shape == (0,)
+    assert classifier.features(none).shape == (0, classifier.features(np.zeros((1, 28, 28), np.uint8)).shape[1])
+
+
 def test_a_script_that_imports_nothing_else_loads_a_classifier_of_the_default_network(prepared, tmp_path):
     """Keras must know our layers by then, whatever trained it."""
     network = models.build(models.PLUS, len(prepared.facts.class_names), seed=0, width=16).classifier()

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from clgan_tf.common.files import written_aside
 from clgan_tf.evaluation.audit import Finding
+from clgan_tf.runs.directory import HELD_OUT
 from clgan_tf.runs.result import Reliability
 
 GAN_LOSSES = ("discriminator_loss", "generator_loss")  # the paper's figure 4
@@ -78,7 +79,7 @@ def curves_figure(rows: list[dict]) -> Figure:
     axes[1].set(title="Phase 1: who wins", xlabel="epoch", ylim=(0, 1))
     for phase in dict.fromkeys(row["phase"] for row in rows):
         chosen = [row for row in rows if row["phase"] == phase]
-        if "accuracy" not in chosen[0]:  # a phase without labels
+        if "accuracy" not in chosen[0] or phase.startswith(HELD_OUT):  # without labels, or of no system that is kept
             continue
         name = "val_accuracy" if "val_accuracy" in chosen[0] else "accuracy"  # a fixed schedule has no validation
         style, of = ("-", "validation") if name == "val_accuracy" else ("--", "labelled")
@@ -87,12 +88,12 @@ def curves_figure(rows: list[dict]) -> Figure:
         if name == "val_accuracy" and phase != "pretraining":  # whose weights are kept
             best = int(np.argmax(values))
             axes[2].plot(epochs[best], values[best], "o", color=line.get_color())
-    axes[2].set(title="Accuracy", xlabel="epoch", ylim=(0, 1))
-    for axis in axes:
+    axes[2].set(title="Accuracy", xlabel="epoch", ylim=(0, 1.02))
+    for axis, place in zip(axes, ("best", "best", "lower right"), strict=True):
         axis.grid(alpha=0.3)
         axis.xaxis.get_major_locator().set_params(integer=True)
         if axis.lines:
-            axis.legend(frameon=False)
+            axis.legend(frameon=False, loc=place)
     return figure
 
 

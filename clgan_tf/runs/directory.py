@@ -17,6 +17,7 @@ from clgan_tf.settings import FLAGFILE, PrepareSettings, PretrainSettings
 
 FLAGFILE_HEAD = "# Made by clgan_tf; repeats the run in"
 MARKER = Marker(FLAGFILE, FLAGFILE_HEAD)
+HELD_OUT = "held out"  # so begin the names, in logs, of phases whose network is judged on labels of the budget
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import numpy as np
 from clgan_tf.data.few_labels import FewLabels, ranks_within_class
 from clgan_tf.evaluation.metrics import score
 from clgan_tf.models.calibration import fitted_temperature
+from clgan_tf.runs.directory import HELD_OUT
 
 FOLDS = 3
 Logits = Callable[[np.ndarray], np.ndarray]  # of images uint8 [n, 28, 28, 1]: float [n, K]
@@ -42,7 +43,7 @@ def choose(
         for fold in range(FOLDS):
             held_out = folds == fold
             others = replace(few.without_validation, labelled=budget[~held_out])
-            logits[held_out] = trained(name, others, f"held out {fold + 1}")(budget.images[held_out])
+            logits[held_out] = trained(name, others, f"{HELD_OUT} {fold + 1}")(budget.images[held_out])
         f1[name] = score(budget.labels, logits.argmax(axis=1), class_names).f1
         temperatures[name] = fitted_temperature(logits, budget.labels)
     best = max(f1, key=lambda name: f1[name])  # of equals the first

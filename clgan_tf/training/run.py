@@ -18,7 +18,7 @@ from clgan_tf.evaluation import Predictor
 from clgan_tf.models.calibration import fitted_temperature
 from clgan_tf.models.classifier import build_classifier
 from clgan_tf.models.two_networks import TwoNetworks
-from clgan_tf.runs.directory import RunDirectory, TrainedOn, open_run
+from clgan_tf.runs.directory import HELD_OUT, RunDirectory, TrainedOn, open_run
 from clgan_tf.runs.environment import environment
 from clgan_tf.runs.result import RunResult
 from clgan_tf.settings import PrepareSettings, PretrainSettings, TrainSettings
@@ -28,7 +28,6 @@ from clgan_tf.training.choice import Choice, Logits, choose
 if TYPE_CHECKING:
     from clgan_tf.models.on_bytes import OnBytes
 
-CALIBRATION = "calibration"  # phase 2 of what the temperature is fitted on
 MOST_KNOWN = 5_000  # sessions that say what is usual: enough for the one that is stranger than 99 in 100
 
 
@@ -114,7 +113,7 @@ def _temperature(
     if not len(few.validation):
         return 1.0
     if settings.model in (*models.WITH_TRUNK, *models.ON_BYTES):
-        network = _trained(settings, dataset, few.without_validation, run, CALIBRATION)
+        network = _trained(settings, dataset, few.without_validation, run, HELD_OUT)
     return fitted_temperature(_logits(network)(few.validation.images), few.validation.labels)
 
 

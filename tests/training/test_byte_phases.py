@@ -111,7 +111,7 @@ def test_the_temperature_is_fitted_on_labels_that_its_network_has_not_learned_fr
     monkeypatch.setattr(byte_phases, "learn_classes", recorded)
     run = tmp_path / "run"
     assert main(plus_flags(prepared, run, f"--init_from={whole / 'trunk.npz'}", "--labels=5")) == 0
-    (whole_budget, pool), (others, same_pool) = learned["finetuning"], learned["calibration"]
+    (whole_budget, pool), (others, same_pool) = learned["finetuning"], learned["held out"]
     assert (len(whole_budget), len(others), pool) == (60, 48, same_pool)
     assert others < whole_budget
     reliability = read_result(run / "metrics.json").scores.reliability

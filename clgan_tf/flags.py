@@ -130,8 +130,9 @@ def _written_out(arguments: list[str]) -> list[str]:
     is_all = given.keys() <= {"mode", "run_dir", "resume"}
     if is_all and given.get("resume") in ("", "true") and given.get("run_dir"):
         flagfile = expanded("--run_dir", given["run_dir"]) / FLAGFILE
-        if flagfile.exists():
-            return [f"--flagfile={flagfile}", *arguments]
+        if not flagfile.exists():
+            raise ConfigError(f"--resume: {flagfile.parent} holds no {FLAGFILE}; give the run directory of a run.")
+        return [f"--flagfile={flagfile}", *arguments]
     return arguments
 
 

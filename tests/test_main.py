@@ -70,7 +70,10 @@ def test_help_groups_every_flag_by_mode(capsys):
         (["trian"], "trian is no flag"),
         (["train"], "--mode=train needs --dataset"),
         (["train", "report"], "report is no flag"),
-        (["train", "--resume", "--run_dir=/none"], "--mode=train needs --dataset"),
+        (
+            ["train", "--resume", "--run_dir=/none"],
+            "--resume: /none holds no run.flags; give the run directory of a run",
+        ),
         (
             ["--mode=classify", "--run_dir=r", "--captures=c", "--representation=l7"],
             "--mode=classify has no use for --representation, a flag of prepare; leave it out",

@@ -17,15 +17,16 @@ if TYPE_CHECKING:  # Who loads a forest needs no scikit-learn.
     from sklearn.tree._tree import Tree
 
 BYTE, AT_MOST, THEN, ELSE = range(4)  # columns of a split
+ROWS, FIRST_BYTES = 28, 64  # of a summary; headers lie in the first bytes
 LEAST_SHARE = 1e-6  # of a class that no tree names, so that its logarithm is a number
 
 
 @keras.saving.register_keras_serializable("clgan_tf")
 class Trees(layers.Layer):
-    """Bytes [batch, 784] -> {"logits": [batch, K], "features": [batch, 1]}, float32.
+    """Bytes [batch, 784] -> logits [batch, K] float32.
 
-    Logits are logarithms of each class's share in a session's leaves, so that their softmax is that share, as
-    scikit-learn's predict_proba has it. The one feature is the share of all other classes than the greatest.
+    They are logarithms of each class's share in a session's leaves, so that their softmax is that share, as
+    scikit-learn's predict_proba has it.
 
     Where a split or a root points: at a split from 0, at a leaf from -1 downwards.
 
@@ -61,12 +62,11 @@ class Trees(layers.Layer):
 
         at = ops.fori_loop(0, self.depth, deeper, at)
         shares = tf.reduce_mean(tf.gather(self.shares, tf.maximum(-1 - at, 0)), axis=1)
-        logits = tf.math.log(tf.maximum(shares, LEAST_SHARE))
-        return {"logits": logits, "features": 1.0 - tf.reduce_max(shares, axis=1, keepdims=True)}
+        return tf.math.log(tf.maximum(shares, LEAST_SHARE))
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> dict[str, tuple[int | None, ...]]:
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """One row each."""
-        return {"logits": (input_shape[0], self.num_classes), "features": (input_shape[0], 1)}
+        return input_shape[0], self.num_classes
 
     def require_sound(self) -> None:
         """Raises ValueError where a root or a split points at nothing, as only a damaged or hostile file has it."""
@@ -83,8 +83,28 @@ class Trees(layers.Layer):
         return {**super().get_config(), **sizes}
 
 
+@keras.saving.register_keras_serializable("clgan_tf")
+class ByteSummary(layers.Layer):
+    """Bytes [batch, 784] -> float32 [batch, 148]: the first 64, and of each 28 their mean, spread and share of zeros.
+
+    What a session looks like, whatever its class: trees have no features by which one could tell that it is strange.
+    """
+
+    def call(self, tokens: Any) -> Any:
+        """Bytes as numbers from 0 to 1."""
+        values = tf.cast(tokens, tf.float32) / 255.0
+        rows = tf.reshape(values, (-1, ROWS, IMAGE_BYTES // ROWS))
+        zeros = tf.reduce_mean(tf.cast(rows == 0, tf.float32), axis=2)
+        spread = tf.math.reduce_std(rows, axis=2)
+        return tf.concat([values[:, :FIRST_BYTES], tf.reduce_mean(rows, axis=2), spread, zeros], axis=1)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """One row each."""
+        return input_shape[0], FIRST_BYTES + 3 * ROWS
+
+
 def forest_network(forest: "RandomForestClassifier | ExtraTreesClassifier", num_classes: int) -> keras.Model:
-    """The forest as a model: bytes [batch, 28, 28, 1] uint8 -> what `Trees` gives.
+    """The forest as a model: bytes [batch, 28, 28, 1] uint8 -> {"logits": [batch, K], "features": [batch, 148]}.
 
     Args:
       forest: fitted to bytes [n, 784] and labels 0..num_classes-1, not necessarily all of them.
@@ -102,7 +122,9 @@ def forest_network(forest: "RandomForestClassifier | ExtraTreesClassifier", num_
     depth = max(int(one.tree_.max_depth) for one in forest.estimators_)
     trees = Trees(len(roots), splits, leaves, num_classes, depth, name="trees")
     image = keras.Input(IMAGE_SHAPE, dtype="uint8", name="bytes")
-    model = keras.Model(image, trees(layers.Flatten(name="tokens")(image)), name="forest")
+    tokens = layers.Flatten(name="tokens")(image)
+    outputs = {"logits": trees(tokens), "features": ByteSummary(name="features")(tokens)}
+    model = keras.Model(image, outputs, name="forest")
     trees.set_weights([np.array(roots), np.concatenate(nodes), of_class])
     return model
 

@@ -14,7 +14,7 @@ from clgan_tf.common.errors import ModelFileError
 from clgan_tf.models.byte_vectors import ByteVectors
 from clgan_tf.models.classifier import ClassProbabilities
 from clgan_tf.models.familiarity import Familiarity
-from clgan_tf.models.forest import Trees
+from clgan_tf.models.forest import ByteSummary, Trees
 
 MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
 MAX_JSON_BYTES = 8 << 20
@@ -54,6 +54,7 @@ HEAD, FOREST = _own(ClassProbabilities), _own(Trees)
 ALLOWED = {
     HEAD,
     FOREST,
+    _own(ByteSummary),
     _own(ByteVectors),
     _own(Familiarity),
     ("keras", "DTypePolicy", None),

@@ -218,6 +218,56 @@ def test_a_file_that_is_not_our_classifier(finished_run, demo_corpus, tmp_path, 
     assert printed.out == ""
 
 
+@pytest.fixture(scope="module")
+def forest(prepared, tmp_path_factory):
+    """A saved forest, and how many leaves it has."""
+    train = prepared.read("train")
+    network = models.build_on_bytes("extra_trees", 0).fit(train.images, train.labels).network(12)
+    path = tmp_path_factory.mktemp("forest") / "classifier.keras"
+    build_classifier(network, prepared.facts, train.images).save(path)
+    return path, network.get_layer("trees").leaves
+
+
+@pytest.mark.parametrize(
+    ("leaves", "words"),
+    [
+        (10**12, "Trees is larger than any of ours"),
+        (6_000_000, "more leaves than any of ours"),
+        (-1, "is damaged"),
+        ("many", "larger than any of ours"),
+        (3, "is damaged"),
+    ],
+)
+def test_a_forest_that_claims_other_sizes_than_it_has(forest, tmp_path, leaves, words):
+    path, has = forest
+    rewritten(path, tmp_path / "hostile.keras", config_with(f'"leaves": {has}', f'"leaves": {json.dumps(leaves)}'))
+    with pytest.raises(ModelFileError, match=words):
+        serving.load(tmp_path / "hostile.keras")
+
+
+def test_a_forest_that_leads_nowhere_is_not_loaded(forest, tmp_path):
+    """Its file is whole and of the right sizes; one number of its first tree is not."""
+
+    def change(members: dict[str, bytes]) -> dict[str, bytes]:
+        buffer = io.BytesIO(members["model.weights.h5"])
+        with h5py.File(buffer, "r+") as file:
+            file["layers/trees/vars/1"][1, 2] = 10**6
+        return {**members, "model.weights.h5": buffer.getvalue()}
+
+    rewritten(forest[0], tmp_path / "hostile.keras", change)
+    with pytest.raises(ModelFileError, match="a tree leads to a node that is not there"):
+        serving.load(tmp_path / "hostile.keras")
+
+
+@pytest.mark.parametrize("temperature", ["0.0", "-1.0", "NaN", "1e999"])
+def test_a_temperature_that_is_none_is_refused(finished_run, tmp_path, temperature):
+    has = serving.load(finished_run / "classifier.keras").head.temperature
+    change = config_with(f'"temperature": {json.dumps(has)}', f'"temperature": {temperature}')
+    rewritten(finished_run / "classifier.keras", tmp_path / "hostile.keras", change)
+    with pytest.raises(ModelFileError, match="train it again"):
+        serving.load(tmp_path / "hostile.keras")
+
+
 @pytest.mark.parametrize(
     ("add", "words"),
     [

@@ -63,13 +63,17 @@ def _prepared(settings: PrepareSettings) -> tuple[Dataset, bool]:
         from clgan_tf import demo
 
         demo.write_corpus(settings.source, settings.split_seed, settings.overwrite and not settings.resume)
-    dataset = prepare.prepare(settings, lambda sentence: print(f"Warning: {sentence}", file=sys.stderr))
+    dataset = prepare.prepare(settings, _warn)
     print(prepared_table(dataset))
     _print_captures(dataset)
     if settings.source_kind not in PUBLISHED and not settings.session_labels:
         for path in labelled_folder.captures_of_no_class(settings.source):
             print(f"Left out, because it lies in no class folder: {path}")
     return dataset, any(row.is_damaged for row in dataset.captures)
+
+
+def _warn(sentence: object) -> None:
+    print(f"Warning: {sentence}", file=sys.stderr)
 
 
 def _print_captures(dataset: Dataset) -> None:
@@ -226,7 +230,7 @@ def _evaluate_on_captures(classifier: serving.Classifier, source: Path, reject: 
     if verdict.absent:
         print(f"Without a session here: {', '.join(verdict.absent)}.")
     for warning in classifier.warnings:
-        print(f"Warning: {warning}", file=sys.stderr)
+        _warn(warning)
     return classifier.is_damaged
 
 
@@ -237,10 +241,10 @@ def _score(trained: Trained, dataset: Dataset, split: str, explains: bool = True
     """
     scored, class_names = dataset.read(split), dataset.facts.class_names
     name = trained.result.model
-    own = trained.systems[name]
-    given = own.predict(scored.images)
-    systems = {**trained.systems, name: replace(own, predict=lambda _: given)}
-    scores = evaluation.evaluate(systems, scored, class_names)
+    own, others = trained.systems[name], {other: one for other, one in trained.systems.items() if other != name}
+    given = own.predict(scored.images)  # Once: the page is made of it too.
+    scores = {name: own.scores(given, scored.labels, class_names)}
+    scores |= evaluation.evaluate(others, scored, class_names)
     result = replace(trained.result, systems={**trained.result.systems, **scores})
     if explains:
         explanation = explain(own, given, scored, dataset.read("train"), class_names, result.settings.seed)
@@ -281,7 +285,7 @@ def run_classify(settings: ClassifySettings) -> bool:
     dropped = ", ".join(f"{reason} {packets:,}" for reason, packets in sorted(classifier.drops.items()))
     for warning in classifier.warnings:
         named = re.sub(r"^/dev/fd/\d+", settings.interface, warning) if settings.interface else warning
-        print(f"Warning: {named}", file=sys.stderr)
+        _warn(named)
     where = "" if settings.output == "-" else f" to {settings.output}"
     labels = ", ".join(f"{label} {number:,}" for label, number in counts.most_common())
     print(f"{count:,} sessions labelled{where}: {labels}; packets in no session: {dropped or 'none'}.", file=sys.stderr)
@@ -296,7 +300,7 @@ def _of_captures(settings: ClassifySettings, classifier: serving.Classifier, cou
                 counts[row["label"]] += 1
                 yield row
         except NoSessionError as error:  # An hour without traffic is no failure.
-            print(f"Warning: {error}", file=sys.stderr)
+            _warn(error)
 
 
 def _of_stream(settings: ClassifySettings, classifier: serving.Classifier, counts: Counter[str]) -> Iterator[dict]:
@@ -318,7 +322,7 @@ def run_suggest(settings: SuggestSettings) -> bool:
     with progress.captures_bar("Choosing", paths) as show:
         rows = serving.suggest(classifier, paths, settings.count, known, settings.seed, show)
     for warning in classifier.warnings:
-        print(f"Warning: {warning}", file=sys.stderr)
+        _warn(warning)
     if not rows:
         raise DataError("The captures hold no session that is without a label and in doubt.")
     suggestion.write(rows, settings.output)

@@ -4,6 +4,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
@@ -88,9 +89,7 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
         """Probabilities float32 [n, K], columns as `classes_`, of bytes as `fit` takes them."""
         check_is_fitted(self)
-        logits = self.classifier_.predict(self._images(X), batch_size=1024, verbose=0)
-        shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return shifted / shifted.sum(axis=1, keepdims=True)
+        return softmax(self.classifier_.predict(self._images(X), batch_size=1024, verbose=0), axis=1)
 
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803
         """The likeliest of `classes_` for each of n sessions: [n]."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -57,6 +58,22 @@ def write(path: str | os.PathLike[str], value: Any) -> None:
     """Writes a value as indented JSON, whole or not at all."""
     with written_aside(path) as aside:
         aside.write_text(json.dumps(builtins(value), indent=2) + "\n", encoding="utf-8")
+
+
+def read_lines(path: Path, kind: type[Kind], remedy: str = "get the file again") -> list[Kind]:
+    """Reads values of type `kind`, one a line.
+
+    Raises:
+      OSError: the file cannot be read. DataError: a line does not hold such a value.
+    """
+    lines = path.read_bytes().splitlines()
+    return [decode(text, kind, f"{path}, line {number}", remedy) for number, text in enumerate(lines, 1)]
+
+
+def write_lines(path: Path, values: Iterable[Any]) -> None:
+    """Writes values as JSON, one a line, whole or not at all."""
+    with written_aside(path) as aside:
+        aside.write_text("".join(map(line, values)), encoding="utf-8")
 
 
 def line(value: Any) -> str:

@@ -21,9 +21,8 @@ class Predictor:
     predict: Callable[[np.ndarray], np.ndarray]
     temperature: float | None = None
 
-    def scores(self, examples: Examples, class_names: list[str]) -> Scores:
-        """On these sessions; predicts once."""
-        given, labels = self.predict(examples.images), examples.labels
+    def scores(self, given: np.ndarray, labels: np.ndarray, class_names: list[str]) -> Scores:
+        """Of what `predict` has given of sessions with these labels, int64 [n]."""
         if self.temperature is None:
             return score(labels, given, class_names)
         measured = reliability(given, labels, self.temperature)
@@ -32,4 +31,5 @@ class Predictor:
 
 def evaluate(systems: Mapping[str, Predictor], examples: Examples, class_names: list[str]) -> dict[str, Scores]:
     """Scores by system."""
-    return {name: predictor.scores(examples, class_names) for name, predictor in systems.items()}
+    images, labels = examples.images, examples.labels
+    return {name: one.scores(one.predict(images), labels, class_names) for name, one in systems.items()}

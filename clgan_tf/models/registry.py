@@ -43,6 +43,7 @@ ON_BYTES = {  # scikit-learn's: they take a seed and have fit and predict
     "self_trained_forest": System("Self-trained forest", "clgan_tf.models.on_bytes:self_trained_forest"),
     "label_spreading": System("Label spreading", "clgan_tf.models.on_bytes:label_spreading"),
 }
+WHOLE_BUDGET = (*WITH_TRUNK, *ON_BYTES)  # learn from all labels of a budget: none is for early stopping
 SYSTEMS = {**NETWORKS, **ON_BYTES, AUTO: System("Best of CLGAN+ and forests", "")}
 LABELS_ALONE = "supervised"  # the baseline that is the run's own network without phase 1
 BASELINES = (LABELS_ALONE, *ON_BYTES)

@@ -1,6 +1,5 @@
 """A run as one HTML page that holds all it shows: what came out, of what, how sure, where wrong, and by which bytes."""
 
-import re
 from dataclasses import replace
 from itertools import chain
 
@@ -12,6 +11,7 @@ from clgan_tf.data.dataset import Dataset
 from clgan_tf.evaluation.explanation import Explanation, Mistake
 from clgan_tf.models import title
 from clgan_tf.reporting import markdown, web_page
+from clgan_tf.reporting.markdown import literal
 from clgan_tf.reporting.prepared import captures_of_classes
 from clgan_tf.reporting.tables import choice_text, circumstances, classes_table, reliability_text, systems_table
 from clgan_tf.runs.directory import RunDirectory
@@ -38,7 +38,7 @@ def write(run: RunDirectory, result: RunResult, dataset: Dataset, explanation: E
 
 def page(result: RunResult, dataset: Dataset, explanation: Explanation | None, pictures: set[str]) -> str:
     """The page as Markdown; `pictures`: file names of those that it can show."""
-    per_class = {_literal(name): one for name, one in result.scores.per_class.items()}
+    per_class = {literal(name): one for name, one in result.scores.per_class.items()}
     sections = {
         "In short": _in_short(result),
         "Data": _data(result, dataset),
@@ -51,7 +51,10 @@ def page(result: RunResult, dataset: Dataset, explanation: Explanation | None, p
         "Training": "",
         "Sessions that the generator made": "",
     }
-    written = [f"# {title(result.model)} on {_literal(result.data.source_kind)}, {result.data.representation}", "[TOC]"]
+    written = [
+        f"# {title(result.model)} on {literal(result.data.source_kind)}, {result.data.representation}",
+        "[TOC]",
+    ]
     for name, text in sections.items():
         picture, caption = PICTURES.get(name, ("", ""))
         shown = f"![{caption}]({picture})\n\n*{caption}*" if picture in pictures else ""
@@ -72,7 +75,7 @@ def _in_short(result: RunResult) -> str:
             f"{title(name)} on the same labels: macro-F1 {100 * f1:.1f} ({100 * (scores.f1 - f1):+.1f} for this one)."
             for name, f1 in others.items()
         ),
-        f"Weakest classes: {', '.join(f'{_literal(name)} (F1 {100 * one.f1:.0f})' for name, one in worst)}.",
+        f"Weakest classes: {', '.join(f'{literal(name)} (F1 {100 * one.f1:.0f})' for name, one in worst)}.",
         _most_confused(result),
         choice_text(result),
         reliability_text(scores),
@@ -86,7 +89,7 @@ def _most_confused(result: RunResult) -> str:
     confusion = np.array(result.scores.confusion)
     np.fill_diagonal(confusion, 0)
     true, said = np.unravel_index(confusion.argmax(), confusion.shape)
-    names = [_literal(name) for name in result.data.class_names]
+    names = [literal(name) for name in result.data.class_names]
     count = int(confusion[true, said])
     return f"Most often confused: {names[true]}, taken for {names[said]} in {count:,} sessions." if count else ""
 
@@ -98,11 +101,11 @@ def _data(result: RunResult, dataset: Dataset) -> str:
     counts = {row.capture: row.drops for row in dataset.captures}.values()
     dropped = ", ".join(f"{reason} {sum(of.get(reason, 0) for of in counts):,}" for reason in drops)
     parts = [
-        _literal(circumstances(result)),
-        _literal(REPRESENTATIONS[result.data.representation].note),
-        markdown.table(columns, [[_literal(name), *others] for name, *others in rows]),
-        _literal(warning),
-        f"Packets in no session: {_literal(dropped)}." if dropped else "",
+        literal(circumstances(result)),
+        literal(REPRESENTATIONS[result.data.representation].note),
+        markdown.table(columns, [[literal(name), *others] for name, *others in rows]),
+        literal(warning),
+        f"Packets in no session: {literal(dropped)}." if dropped else "",
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -117,9 +120,9 @@ def _which_bytes(result: RunResult) -> str:
 
 def _mistake(mistake: Mistake) -> str:
     heading = (
-        f"**{_literal(mistake.true)}** taken for **{_literal(mistake.said)}**, {100 * mistake.probability:.0f} % sure "
-        f"({_literal(mistake.capture)}). The training session that has most of its bytes ({100 * mistake.alike:.0f} %) "
-        f"is of {_literal(mistake.nearest)} ({_literal(mistake.nearest_capture)}). Bytes of this one, then of that one:"
+        f"**{literal(mistake.true)}** taken for **{literal(mistake.said)}**, {100 * mistake.probability:.0f} % sure "
+        f"({literal(mistake.capture)}). The training session that has most of its bytes ({100 * mistake.alike:.0f} %) "
+        f"is of {literal(mistake.nearest)} ({literal(mistake.nearest_capture)}). Bytes of this one, then of that one:"
     )
     lines = chain(_hex(mistake.image), [""], _hex(mistake.nearest_image))
     return heading + "\n\n" + "\n".join(f"    {line}" for line in lines)
@@ -128,8 +131,3 @@ def _mistake(mistake: Mistake) -> str:
 def _hex(image: np.ndarray) -> list[str]:
     starts = range(0, BYTES_SHOWN, BYTES_A_LINE)
     return [f"{start:3d}  {image[start : start + BYTES_A_LINE].tobytes().hex(' ')}" for start in starts]
-
-
-def _literal(text: str) -> str:
-    """Text that Markdown leaves as it is: class and file names are anything. A table takes care of its own bars."""
-    return re.sub(r"([\\`*_{}\[\]()#+!~-])", r"\\\1", text)

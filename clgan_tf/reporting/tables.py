@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from clgan_tf.data.description import Split, SplitRule
-from clgan_tf.models import ON_BYTES, WITH_TRUNK, title
+from clgan_tf.models import WHOLE_BUDGET, title
 from clgan_tf.reporting import markdown
 from clgan_tf.runs.result import RunResult, Scores
 
@@ -60,8 +60,7 @@ def circumstances(result: RunResult) -> str:
     """One line with everything a figure must be read with."""
     labels, data = result.labels, result.data
     sizes = ", ".join(f"{name} {size:,}" for name, size in data.sizes.items())
-    learns_from_all = result.model in (*WITH_TRUNK, *ON_BYTES)
-    stopping = "" if learns_from_all else f" {labels.validation:,} of them for early stopping,"
+    stopping = "" if result.model in WHOLE_BUDGET else f" {labels.validation:,} of them for early stopping,"
     return (
         f"{data.source_kind}, {data.representation} v{data.representation_version}, {data.unit}s; "
         f"{labels.count:,} labels (--labels={labels.budget:g} {labels.unit}),{stopping} "

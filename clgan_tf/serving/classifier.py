@@ -71,13 +71,14 @@ class Classifier:
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """What the probabilities of uint8 images [n, 28, 28, 1] are made of, not yet divided by the temperature."""
-        return keras.Model(self.model.input, self.head.input).predict(images, batch_size=ROWS_AT_ONCE, verbose=0)
+        return self._before["probabilities"].predict(images, batch_size=ROWS_AT_ONCE, verbose=0)
 
     def features(self, images: np.ndarray) -> np.ndarray:
         """What the last layer makes logits of, float32 [n, d], of uint8 images [n, 28, 28]; n may be 0."""
+        before = self._before["familiarity"]
         if not len(images):
-            return np.zeros((0, self._last.output_shape[1]), np.float32)
-        return self._last.predict(images.reshape(-1, 28, 28, 1), batch_size=ROWS_AT_ONCE, verbose=0)
+            return np.zeros((0, before.output_shape[1]), np.float32)
+        return before.predict(images.reshape(-1, 28, 28, 1), batch_size=ROWS_AT_ONCE, verbose=0)
 
     def familiarity(self, images: np.ndarray) -> np.ndarray:
         """Of the same images, float32 [n]: the share of training's sessions that are as unusual; see Familiarity."""
@@ -93,8 +94,9 @@ class Classifier:
         return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
 
     @cached_property
-    def _last(self) -> keras.Model:
-        return keras.Model(self.model.input, self.model.get_layer("familiarity").input)
+    def _before(self) -> dict[str, keras.Model]:
+        """What makes the input of each output's layer: logits and features."""
+        return {name: keras.Model(self.model.input, self.model.get_layer(name).input) for name in self.model.output}
 
     @cached_property
     def _compiled(self) -> Callable[[np.ndarray], dict[str, tf.Tensor]]:

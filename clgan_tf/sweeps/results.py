@@ -5,7 +5,6 @@ from pathlib import Path
 
 from clgan_tf.common import typed_json
 from clgan_tf.common.errors import DataError
-from clgan_tf.common.files import written_aside
 from clgan_tf.runs.directory import RunDirectory, read_log
 from clgan_tf.runs.result import RunResult, read_result
 
@@ -59,13 +58,9 @@ def read_results(path: Path) -> list[Row]:
       DataError: it is missing or empty, or a line is no row of a sweep.
     """
     try:
-        lines = path.read_bytes().splitlines()
+        rows = typed_json.read_lines(path, Row)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}; give a sweep's {RESULTS}.") from error
-    rows = [
-        typed_json.decode(line, Row, f"{path}, line {number}", "get the file again")
-        for number, line in enumerate(lines, 1)
-    ]
     if not rows:
         raise DataError(f"{path}: holds no row; let the sweep finish a cell first.")
     return rows
@@ -82,5 +77,4 @@ def write_results(directory: Path, finished: dict[Cell, Row]) -> None:
     """Writes results.jsonl anew: a line for every finished cell, in their order, then rows of no cell."""
     directory.mkdir(parents=True, exist_ok=True)
     rows = finished | {cell: row for cell, row in known_rows(directory).items() if cell not in finished}
-    with written_aside(directory / RESULTS) as aside:
-        aside.write_text("".join(map(typed_json.line, rows.values())), encoding="utf-8")
+    typed_json.write_lines(directory / RESULTS, rows.values())

@@ -112,7 +112,7 @@ def _temperature(
     """
     if not len(few.validation):
         return 1.0
-    if settings.model in (*models.WITH_TRUNK, *models.ON_BYTES):
+    if settings.model in models.WHOLE_BUDGET:
         network = _trained(settings, dataset, few.without_validation, run, HELD_OUT)
     return fitted_temperature(_logits(network)(few.validation.images), few.validation.labels)
 

@@ -21,7 +21,6 @@ import_tensorflow()
 import numpy as np  # noqa: E402
 
 from clgan_tf.common import typed_json  # noqa: E402
-from clgan_tf.common.files import written_aside  # noqa: E402
 from clgan_tf.data import pipeline  # noqa: E402
 from clgan_tf.data.dataset import Dataset, open_dataset  # noqa: E402
 from clgan_tf.data.examples import Examples  # noqa: E402
@@ -243,13 +242,12 @@ def main() -> None:
     parser.add_argument("--only", default="", help="variants whose name begins so")
     options = parser.parse_args()
     dataset = open_dataset(options.dataset)
-    there = options.results.read_bytes().splitlines() if options.results.exists() else []
-    lines = {line.variant: line for line in (typed_json.decode(text, Line, str(options.results), "") for text in there)}
+    there = typed_json.read_lines(options.results, Line) if options.results.exists() else []
+    lines = {line.variant: line for line in there}
     for name in VARIANTS:
         if name.startswith(options.only) and name not in lines:
             lines[name] = run(name, dataset, options.source, options.directory)
-            with written_aside(options.results) as aside:
-                aside.write_text("".join(map(typed_json.line, lines.values())), encoding="utf-8")
+            typed_json.write_lines(options.results, lines.values())
     print(f"Data {dataset.facts.fingerprint[:16]}, seed 0; the paper's figure is {PAPER} %.\n")
     print(table([lines[name] for name in VARIANTS if name in lines]))
 

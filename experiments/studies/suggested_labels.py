@@ -21,7 +21,6 @@ import numpy as np  # noqa: E402
 
 from clgan_tf import models  # noqa: E402
 from clgan_tf.common import typed_json  # noqa: E402
-from clgan_tf.common.files import written_aside  # noqa: E402
 from clgan_tf.data.dataset import Dataset, open_dataset  # noqa: E402
 from clgan_tf.data.examples import Examples  # noqa: E402
 from clgan_tf.data.few_labels import in_memory  # noqa: E402
@@ -107,13 +106,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
     dataset = open_dataset(options.dataset)
-    there = options.results.read_bytes().splitlines() if options.results.exists() else []
-    lines = [typed_json.decode(text, Line, str(options.results), "") for text in there]
+    lines = typed_json.read_lines(options.results, Line) if options.results.exists() else []
     for seed in range(options.seeds):
         if seed not in {line.seed for line in lines}:
             lines += lines_of(dataset, options.trunk, seed)
-            with written_aside(options.results) as aside:
-                aside.write_text("".join(map(typed_json.line, lines)), encoding="utf-8")
+            typed_json.write_lines(options.results, lines)
     print(f"Data {dataset.facts.fingerprint[:16]}, {FIRST} labels drawn uniformly and {MORE} more.\n")
     print(table(lines))
 

@@ -7,7 +7,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -288,19 +288,18 @@ def run_classify(settings: ClassifySettings) -> bool:
         _warn(named)
     where = "" if settings.output == "-" else f" to {settings.output}"
     labels = ", ".join(f"{label} {number:,}" for label, number in counts.most_common())
-    print(f"{count:,} sessions labelled{where}: {labels}; packets in no session: {dropped or 'none'}.", file=sys.stderr)
+    labels = f": {labels}" if labels else ""
+    print(f"{count:,} sessions labelled{where}{labels}; packets in no session: {dropped or 'none'}.", file=sys.stderr)
     return classifier.is_damaged
 
 
 def _of_captures(settings: ClassifySettings, classifier: serving.Classifier, counts: Counter[str]) -> Iterator[dict]:
     paths = find(settings.captures)
-    with progress.captures_bar("Classifying", paths) as show:
-        try:
-            for row in classifier.classify(paths, settings.strict, show, workers_for(paths), reject=settings.reject):
-                counts[row["label"]] += 1
-                yield row
-        except NoSessionError as error:  # An hour without traffic is no failure.
-            _warn(error)
+    # An hour without traffic is no failure; the captures' own warnings tell of it.
+    with progress.captures_bar("Classifying", paths) as show, suppress(NoSessionError):
+        for row in classifier.classify(paths, settings.strict, show, workers_for(paths), reject=settings.reject):
+            counts[row["label"]] += 1
+            yield row
 
 
 def _of_stream(settings: ClassifySettings, classifier: serving.Classifier, counts: Counter[str]) -> Iterator[dict]:

@@ -195,13 +195,17 @@ def test_an_unreadable_capture(capsys, tmp_path, finished_run):
     assert "No such file" in message
 
 
-@pytest.mark.parametrize("frames", [[p.ethernet(bytes(28), 0x0806)], []])
-def test_a_capture_without_a_session_is_a_warning_of_classify_and_no_failure(capsys, tmp_path, finished_run, frames):
+@pytest.mark.parametrize(("frames", "dropped"), [([p.ethernet(bytes(28), 0x0806)], "arp 1"), ([], "none")])
+def test_a_capture_without_a_session_is_a_warning_of_classify_and_no_failure(
+    capsys, tmp_path, finished_run, frames, dropped
+):
     quiet = p.write(tmp_path / "quiet.pcap", p.pcap(frames))
     flags = ["--mode=classify", f"--run_dir={finished_run}", f"--captures={quiet}", f"--output={tmp_path / 'a.jsonl'}"]
     assert main(flags) == 0
     assert (tmp_path / "a.jsonl").read_text() == ""
-    assert f"Warning: {quiet}: " in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert told.count(f"Warning: {quiet}: ") == 1
+    assert told.endswith(f"0 sessions labelled to {tmp_path / 'a.jsonl'}; packets in no session: {dropped}.\n")
     broken = p.write(tmp_path / "broken.pcap", b"no capture at all")
     assert "neither pcap nor pcapng" in failing(capsys, [*flags, f"--captures={broken}"], 1)
 

@@ -17,7 +17,7 @@ from clgan_tf.capture import REPRESENTATIONS
 from clgan_tf.capture.live import IDLE_SECONDS
 from clgan_tf.capture.parallel import Progress
 from clgan_tf.common import typed_json
-from clgan_tf.common.errors import ModelFileError
+from clgan_tf.common.errors import ModelFileError, NoSessionError
 from clgan_tf.common.files import readable_name
 from clgan_tf.models.classifier import ClassProbabilities
 from clgan_tf.models.forest import Trees
@@ -200,11 +200,15 @@ class Classifier:
 def _gathered(parts: Iterable[capture.Sessions]) -> Iterator[capture.Sessions]:
     """The parts joined so that few captures of many sessions and many of few cost the network the same."""
     waiting: list[capture.Sessions] = []
-    for part in parts:
-        waiting.append(part)
-        if sum(map(len, waiting)) >= ROWS_AT_ONCE:
-            yield capture.concatenate(waiting)
-            waiting = []
+    try:
+        for part in parts:
+            waiting.append(part)
+            if sum(map(len, waiting)) >= ROWS_AT_ONCE:
+                yield capture.concatenate(waiting)
+                waiting = []
+    except NoSessionError:
+        yield capture.concatenate(waiting)  # What the captures held instead is told all the same.
+        raise
     if waiting:
         yield capture.concatenate(waiting)
 

@@ -22,7 +22,10 @@ PICTURES = {  # by section; those that a run has
     "Classes": ("class_scores.png", "F1 of each class"),
     "Confusions": ("confusion_matrix.png", "rows: true class; columns: predicted; shares of the row and sessions"),
     "How sure": ("reliability.png", "how often it is right against how sure it is"),
-    "Training": ("training_curves.png", "losses, who wins, accuracy by epoch; the best epoch is marked"),
+    "Training": (
+        "training_curves.png",
+        "losses, who wins, accuracy by epoch; a dot: the epoch that early stopping kept",
+    ),
     "Sessions that the generator made": ("generated_sessions.png", "above: real sessions; below: the generator's"),
     "Which bytes it goes by": ("bytes.png", "the darker, the more the true class loses without these bytes"),
 }

@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import quote
 
 import numpy as np
+import pandas as pd
 
 from clgan_tf import models
 from clgan_tf.common.errors import DataError
 from clgan_tf.reporting import figures, markdown, web_page
 from clgan_tf.reporting.tables import per_cent, split_text
-from clgan_tf.runs.result import RunResult, Scores
+from clgan_tf.runs.result import RunResult
 from clgan_tf.sweeps.results import Row
 
 INTRODUCTION = """\
@@ -29,34 +29,8 @@ LABELS = {
 }
 
 
-class System(NamedTuple):
-    """A row of the tables. variant: of another way to train it, "" = the usual one."""
-
-    model: str
-    variant: str
-
-    @property
-    def title(self) -> str:
-        """As people read it."""
-        return models.title(self.model) + (f", {self.variant.replace('_', ' ')}" if self.variant else "")
-
-
-class Budget(NamedTuple):
-    """A column of the tables. unlabelled: at most so many, 0 = all."""
-
-    unit: str
-    labels: float
-    unlabelled: int
-
-    @property
-    def title(self) -> str:
-        """As people read it."""
-        of_these = f", {self.unlabelled:,} unlabelled" if self.unlabelled else ""
-        return LABELS[self.unit].format(self.labels) + of_these
-
-
-BySeed = dict[int, Scores]
-Table = dict[System, dict[Budget, BySeed]]
+SYSTEM = ["model", "variant"]  # a row of the tables
+BUDGET = ["unit", "labels", "unlabelled"]  # a column
 
 
 def page(rows: list[Row], captions: Mapping[str, str] | None = None) -> str:
@@ -69,9 +43,9 @@ def page(rows: list[Row], captions: Mapping[str, str] | None = None) -> str:
     sections = ["# Systems against label budgets", INTRODUCTION.format(split=split)]
     pictures = {data: name for name, data in (captions or {}).items()}
     for data in dict.fromkeys(row.cell.data for row in rows):
-        table = table_of(rows, data)
+        scores = table_of(rows, data)
         results = [row.result for row in rows if row.cell.data == data]
-        written = [f"## {data}", _circumstances(results), _scores(table), _differences(table)]
+        written = [f"## {data}", _circumstances(results), _scores(scores), _differences(scores)]
         sections += [section.replace("[", "\\[") for section in written if section]  # Nothing becomes a link.
         if data in pictures:
             sections.append(f"![macro-F1 by labels]({quote(pictures[data])})")
@@ -82,39 +56,52 @@ def write(rows: list[Row], target: Path) -> list[Path]:
     """Writes the page as FILE.md, its pictures beside it, and FILE.html, which holds them; returns what was written."""
     drawn = {}
     for data in dict.fromkeys(row.cell.data for row in rows):
-        table = table_of(rows, data)
-        if len(_budgets(table)) > 1:
+        scores = table_of(rows, data)
+        if len(scores.groupby(BUDGET)) > 1:
             facts = next(row.result.data for row in rows if row.cell.data == data)
             title = f"{facts.source_kind}, {facts.representation}"
-            drawn[f"{target.stem}_{data}.png"] = _picture(table, title), data
+            drawn[f"{target.stem}_{data}.png"] = _picture(scores, title), data
     return web_page.write(page(rows, {name: data for name, (_, data) in drawn.items()}), drawn, target)
 
 
-def table_of(rows: list[Row], data: str) -> Table:
-    """All scores on one data set; systems in the registry's order, ways to train one behind it.
+def table_of(rows: list[Row], data: str) -> pd.DataFrame:
+    """All scores on one data set: SYSTEM, BUDGET, seed, accuracy and f1, a line a run.
+
+    Systems are in the registry's order, ways to train one ("" = the usual one) behind it.
 
     Raises:
       DataError: two rows are of one cell, or rows are of other data than the first.
     """
     order = list(models.SYSTEMS)
     ours = [row for row in rows if row.cell.data == data]
-    table: Table = {}
-    for row in sorted(ours, key=lambda row: (order.index(row.cell.model), bool(row.cell.variant))):
-        system = System(row.cell.model, row.cell.variant)
-        budget = Budget(row.result.labels.unit, row.cell.labels, row.cell.unlabelled)
-        seeds = table.setdefault(system, {}).setdefault(budget, {})
-        what = f"--results: {system.title} on {data}, {budget.title}, seed {row.cell.seed}"
-        if row.cell.seed in seeds:
-            raise DataError(f"{what} is there twice; give each sweep's results once.")
-        of_first, of_this = ((one.result.data.recipe, one.result.data.fingerprint) for one in (ours[0], row))
-        if of_first != of_this:
-            raise DataError(f"{what} is of other data than the rows before it; report on one at a time.")
-        seeds[row.cell.seed] = row.result.scores
-    return table
+    ours.sort(key=lambda row: (order.index(row.cell.model), bool(row.cell.variant)))
+    scores = pd.DataFrame(
+        [
+            {
+                **{"model": row.cell.model, "variant": row.cell.variant, "unit": row.result.labels.unit},
+                **{"labels": row.cell.labels, "unlabelled": row.cell.unlabelled, "seed": row.cell.seed},
+                **{"accuracy": row.result.scores.accuracy, "f1": row.result.scores.f1},
+            }
+            for row in ours
+        ]
+    )
+    kinds = pd.Series([(row.result.data.recipe, row.result.data.fingerprint) for row in ours])
+    for unlike, what in (
+        (scores.duplicated([*SYSTEM, *BUDGET, "seed"]), "is there twice; give each sweep's results once"),
+        (kinds != kinds[0], "is of other data than the rows before it; report on one at a time"),
+    ):
+        for one in scores[unlike].itertuples():
+            where = f"{_system(one.model, one.variant)} on {data}, {_budget(one.unit, one.labels, one.unlabelled)}"
+            raise DataError(f"--results: {where}, seed {one.seed} {what}.")
+    return scores
 
 
-def _budgets(table: Table) -> list[Budget]:
-    return sorted({budget for columns in table.values() for budget in columns})
+def _system(model: str, variant: str) -> str:
+    return models.title(model) + (f", {variant.replace('_', ' ')}" if variant else "")
+
+
+def _budget(unit: str, labels: float, unlabelled: int) -> str:
+    return LABELS[unit].format(labels) + (f", {unlabelled:,} unlabelled" if unlabelled else "")
 
 
 def _circumstances(results: list[RunResult]) -> str:
@@ -133,60 +120,48 @@ def _circumstances(results: list[RunResult]) -> str:
     )
 
 
-def _scores(table: Table) -> str:
-    budgets = _budgets(table)
-    most = {budget: max(len(columns.get(budget, {})) for columns in table.values()) for budget in budgets}
-    best = {
-        budget: max(
-            _mean_f1(columns[budget]) for columns in table.values() if len(columns.get(budget, {})) == most[budget]
-        )
-        for budget in budgets
-    }
-    lines = []
-    for system, columns in table.items():
-        line = [system.title]
-        for budget in budgets:
-            seeds = columns.get(budget, {})
-            accuracy = per_cent([float(np.mean([one.accuracy for one in seeds.values()]))]) if seeds else ""
-            text = f"{accuracy} / {per_cent([one.f1 for one in seeds.values()])} ({len(seeds)})" if seeds else ""
-            line.append(f"**{text}**" if len(seeds) == most[budget] and _mean_f1(seeds) == best[budget] else text)
-        lines.append(line)
-    return markdown.table(["System", *(budget.title for budget in budgets)], lines)
+def _scores(scores: pd.DataFrame) -> str:
+    cells = scores.groupby([*SYSTEM, *BUDGET], sort=False)
+    summary = cells.agg(f1=("f1", "mean"), seeds=("seed", "size"))
+    summary["text"] = [
+        f"{100 * runs.accuracy.mean():.1f} / {per_cent(runs.f1.tolist())} ({len(runs)})" for _, runs in cells
+    ]
+    with_most = summary[summary.seeds == summary.groupby(BUDGET).seeds.transform("max")]
+    best = with_most.index[with_most.f1 == with_most.groupby(BUDGET).f1.transform("max")]
+    summary.loc[best, "text"] = "**" + summary.text[best] + "**"
+    lines = {_system(*one): of_one.text.droplevel(SYSTEM) for one, of_one in summary.groupby(SYSTEM, sort=False)}
+    return _by_budget("System", lines, scores)
 
 
-def _mean_f1(seeds: BySeed) -> float:
-    return float(np.mean([one.f1 for one in seeds.values()]))
-
-
-def _differences(table: Table) -> str:
+def _differences(scores: pd.DataFrame) -> str:
     """Of the first system against each other one, and of each way to train one against the usual way."""
-    first, budgets = next(iter(table)), _budgets(table)
-    pairs = [(first, other) for other in table if other != first and not other.variant]
-    pairs += [(one, System(one.model, "")) for one in table if one.variant and System(one.model, "") in table]
-    lines = []
+    f1 = scores.pivot(index=[*BUDGET, "seed"], columns=SYSTEM, values="f1")
+    first, *others = scores[SYSTEM].drop_duplicates().itertuples(index=False, name=None)
+    pairs = [(first, other) for other in others if not other[1]]
+    pairs += [(one, (one[0], "")) for one in (first, *others) if one[1] and (one[0], "") in f1]
+    lines = {}
     for one, other in pairs:
-        cells = (_difference(table[one].get(budget, {}), table[other].get(budget, {})) for budget in budgets)
-        lines.append([f"{one.title} less {other.title}", *cells])
-    return markdown.table(["Points of macro-F1, on seeds of both", *(budget.title for budget in budgets)], lines)
+        points = (100 * (f1[one] - f1[other])).dropna().groupby(BUDGET).agg(["mean", "size"])
+        texts = [f"{mean:+.1f} ({size})" for mean, size in points.itertuples(index=False)]
+        lines[f"{_system(*one)} less {_system(*other)}"] = pd.Series(texts, points.index, dtype=object)
+    return _by_budget("Points of macro-F1, on seeds of both", lines, scores)
 
 
-def _difference(ones: BySeed, others: BySeed) -> str:
-    points = [100 * (ones[seed].f1 - others[seed].f1) for seed in ones.keys() & others.keys()]
-    return f"{np.mean(points):+.1f} ({len(points)})" if points else ""
+def _by_budget(what: str, lines: dict[str, pd.Series], scores: pd.DataFrame) -> str:
+    """A table with a column for every label budget of `scores`; `lines`: texts by budget."""
+    budgets = scores.groupby(BUDGET).size().index
+    texts = [[name, *of_line.reindex(budgets, fill_value="")] for name, of_line in lines.items()]
+    return markdown.table([what, *(_budget(*budget) for budget in budgets)], texts)
 
 
-def _picture(table: Table, title: str) -> figures.Figure:
+def _picture(scores: pd.DataFrame, title: str) -> figures.Figure:
     """Of the usual ways, and of the most common unit and pool of unlabelled sessions."""
-    kinds = [(budget.unit, budget.unlabelled) for columns in table.values() for budget in columns]
-    kind = max(dict.fromkeys(kinds), key=kinds.count)
+    cells = scores.drop_duplicates([*SYSTEM, *BUDGET])
+    unit, unlabelled = cells.groupby(["unit", "unlabelled"]).size().idxmax()
+    drawn = scores[(scores.variant == "") & (scores.unit == unit) & (scores.unlabelled == unlabelled)]
     curves = {
-        system.title: {
-            budget.labels: [one.f1 for one in seeds.values()]
-            for budget, seeds in sorted(columns.items())
-            if (budget.unit, budget.unlabelled) == kind
-        }
-        for system, columns in table.items()
-        if not system.variant
+        models.title(model): {labels: f1.tolist() for labels, f1 in runs.groupby("labels").f1}
+        for model, runs in drawn.groupby("model", sort=False)
     }
     dashed = [models.title(name) for name in models.ON_BYTES]
     return figures.labels_figure(curves, dashed, title, "macro-F1")

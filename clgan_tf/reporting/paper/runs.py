@@ -1,9 +1,9 @@
 """The rows of sweeps as runs of one kind, refused where unlike ones would be averaged or set beside each other."""
 
-import itertools
-from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
+
+import pandas as pd
 
 from clgan_tf.common.errors import DataError
 from clgan_tf.models import NETWORKS, ON_BYTES, WITH_TRUNK
@@ -74,22 +74,24 @@ def runs_of(rows: list[Row]) -> list[Run]:
       DataError: two rows are of one cell, or rows of one data set have other data or settings.
     """
     runs = [Run(row) for row in rows]
-    cells = set()
-    for run in runs:
-        cell = (run.source_kind, run.representation, run.unit, run.cell.labels, run.cell.unlabelled, run.model)
-        if (*cell, run.cell.seed) in cells:
-            raise DataError(f"--results: {_name(run)} is there twice; give each sweep's results once.")
-        cells.add((*cell, run.cell.seed))
-    _refuse_others(
-        runs,
-        lambda run: (run.source_kind, run.representation),
-        lambda run: (run.result.data.recipe, run.result.data.fingerprint),
+    frame = pd.DataFrame({"run": runs})
+    for name in ("source_kind", "representation", "unit", "model"):
+        frame[name] = [getattr(run, name) for run in runs]
+    for name in ("labels", "unlabelled", "seed"):
+        frame[name] = [getattr(run.cell, name) for run in runs]
+    frame["made_of"] = [(run.result.data.recipe, run.result.data.fingerprint) for run in runs]
+    frame["settings"] = [tuple(shared_settings(run).values()) for run in runs]
+    data, budget = ["source_kind", "representation"], ["unit", "labels", "unlabelled"]
+    alike = frame[frame.model.isin(OF_THE_PAPERS_KIND)]  # The others know none of the settings.
+    _refuse(
+        frame[frame.duplicated([*data, *budget, "model", "seed"])], "is there twice; give each sweep's results once"
+    )
+    _refuse(
+        frame[frame.made_of != frame.groupby(data).made_of.transform("first")],
         "is of other data than the rows before it; report on one at a time",
     )
-    _refuse_others(
-        [run for run in runs if run.model in OF_THE_PAPERS_KIND],  # The others know none of the settings.
-        lambda run: (run.source_kind, run.representation, run.unit, run.cell.labels, run.cell.unlabelled),
-        lambda run: tuple(shared_settings(run).items()),
+    _refuse(
+        alike[alike.settings != alike.groupby([*data, *budget]).settings.transform("first")],
         "has other settings than its group; report on one sweep at a time",
     )
     return runs
@@ -104,14 +106,8 @@ def shared_settings(run: Run) -> dict[str, Any]:
     return {name: getattr(run.result.settings, name) for name in names}
 
 
-def _refuse_others(runs: list[Run], group: Callable[[Run], tuple], of: Callable[[Run], Hashable], what: str) -> None:
-    for _, members in itertools.groupby(sorted(runs, key=group), key=group):
-        first, *others = members
-        for run in others:
-            if of(run) != of(first):
-                raise DataError(f"--results: {_name(run)} {what}.")
-
-
-def _name(run: Run) -> str:
-    cell = run.cell
-    return f"{cell.model} on {cell.data}, {cell.labels:g} labels {run.unit}, seed {cell.seed}"
+def _refuse(unlike: pd.DataFrame, what: str) -> None:
+    for run in unlike.run:
+        cell = run.cell
+        name = f"{cell.model} on {cell.data}, {cell.labels:g} labels {run.unit}, seed {cell.seed}"
+        raise DataError(f"--results: {name} {what}.")

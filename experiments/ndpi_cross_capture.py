@@ -13,11 +13,11 @@ Each line of OUTPUT.jsonl is one system of one seed; a stopped run goes on where
 
 import argparse
 import csv
-import json
 import os
 import sys
 import time
 from collections import Counter
+from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -25,6 +25,7 @@ import numpy as np
 from sklearn.metrics import accuracy_score, f1_score
 
 from clgan_tf import capture, models
+from clgan_tf.common import typed_json
 from clgan_tf.common.errors import CaptureError
 from clgan_tf.common.quiet import import_tensorflow
 from clgan_tf.reporting import markdown
@@ -38,6 +39,29 @@ TEST_SHARE = 0.3
 DRAWS = 500
 BUDGETS = ("10 a class", "all")
 UNLABELLED = -1
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One system, trained once."""
+
+    representation: str
+    seed: int
+    budget: str
+    system: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of OUTPUT.jsonl. labels: shown ones; train, test: sessions; seconds: of training and labelling."""
+
+    cell: Cell
+    labels: int
+    train: int
+    test: int
+    accuracy: float
+    f1: float
+    seconds: float
 
 
 def sessions(folder: Path, representation: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -155,7 +179,7 @@ def main() -> None:
     options = parser.parse_args()
     folder = Path(os.environ["CLGAN_DATA"]) / "captures"
     path = options.output.with_suffix(".jsonl")
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    rows = typed_json.read_lines(path, Row) if path.exists() else []
     images, labels, captures = sessions(folder, options.representation)
     for seed in range(options.seeds):
         held_out = test_captures(labels, captures, seed)
@@ -166,8 +190,8 @@ def main() -> None:
             of_train = labels[~held_out]
             given = np.where(shown(of_train, budget, seed), of_train, UNLABELLED)
             for name in (*models.ON_BYTES, models.PLUS):
-                cell = {"representation": options.representation, "seed": seed, "budget": budget, "system": name}
-                if any(cell.items() <= row.items() for row in rows):
+                cell = Cell(options.representation, seed, budget, name)
+                if any(row.cell == cell for row in rows):
                     continue
                 started = time.perf_counter()
                 if name == models.PLUS:
@@ -178,37 +202,33 @@ def main() -> None:
                     known = given != (UNLABELLED if not system.is_semi_supervised else UNLABELLED - 1)
                     predicted = system.fit(train[known], given[known]).predict(scored)
                 f1 = f1_score(truth, predicted, labels=np.unique(truth), average="macro", zero_division=0)
-                measured = {
-                    "labels": int((given != UNLABELLED).sum()),
-                    "train": len(train),
-                    "test": len(truth),
-                    "accuracy": round(float(accuracy_score(truth, predicted)), 4),
-                    "f1": round(float(f1), 4),
-                    "seconds": round(time.perf_counter() - started, 1),
-                }
-                rows.append({**cell, **measured})
-                with open(path, "a", encoding="utf-8") as file:
-                    file.write(json.dumps(rows[-1]) + "\n")
+                row = Row(
+                    cell,
+                    labels=int((given != UNLABELLED).sum()),
+                    train=len(train),
+                    test=len(truth),
+                    accuracy=round(float(accuracy_score(truth, predicted)), 4),
+                    f1=round(float(f1), 4),
+                    seconds=round(time.perf_counter() - started, 1),
+                )
+                rows.append(row)
+                typed_json.write_lines(path, rows)
                 print(rows[-1], flush=True)
     text = report(rows)
     options.output.with_suffix(".md").write_text(text, encoding="utf-8")
     print(text)
 
 
-def report(rows: list[dict]) -> str:
+def report(rows: list[Row]) -> str:
     """The table of all systems, mean over seeds."""
     parts = ["# nDPI's captures, split by capture", "", __doc__.strip().splitlines()[0], ""]
-    for representation in dict.fromkeys(row["representation"] for row in rows):
+    for representation in dict.fromkeys(row.cell.representation for row in rows):
         lines = []
         for name in (*models.ON_BYTES, models.PLUS):
             cells = []
             for budget in BUDGETS:
-                of_cell = [
-                    row
-                    for row in rows
-                    if (row["representation"], row["budget"], row["system"]) == (representation, budget, name)
-                ]
-                accuracy, f1 = (100 * np.array([row[score] for row in of_cell]) for score in ("accuracy", "f1"))
+                of_cell = [row for row in rows if row.cell == Cell(representation, row.cell.seed, budget, name)]
+                accuracy, f1 = (100 * np.array([getattr(row, of) for row in of_cell]) for of in ("accuracy", "f1"))
                 cells.append(f"{accuracy.mean():.1f} / {f1.mean():.1f} ± {f1.std():.1f} ({len(f1)})" if len(f1) else "")
             lines.append([models.title(name), *cells])
         columns = ["System", *(f"{budget}: accuracy / macro-F1 ± deviation (seeds)" for budget in BUDGETS)]

@@ -12,14 +12,15 @@ of them.
 """
 
 import argparse
-import json
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from clgan_tf import capture
+from clgan_tf.common import typed_json
 from clgan_tf.common.quiet import import_tensorflow
 from clgan_tf.reporting import markdown
 
@@ -33,43 +34,73 @@ RATES = (0.01, 0.05)
 HELD_OUT = 0.25  # of the classes
 LABELS = 10  # for each other class
 RESULTS = Path("experiments/results/unknown.jsonl")
-SCORES = {"familiarity": "familiarity", "greatest probability": "probability"}
 
 
-def measures(known: np.ndarray, unknown: np.ndarray) -> dict[str, float]:
+@dataclass(frozen=True)
+class Separation:
+    """How well a score tells known sessions from unknown ones. fpr95: FPR at 95 % TPR, in [0, 1]."""
+
+    auroc: float
+    fpr95: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of results. known, unknown: sessions; rejected: shares of both by rate; path: of the data."""
+
+    experiment: str
+    what: str
+    data: str
+    known: int
+    unknown: int
+    familiarity: Separation
+    probability: Separation
+    rejected: dict[str, tuple[float, float]]
+    draw: int | None = None
+    path: str | None = None
+
+
+def separation(known: np.ndarray, unknown: np.ndarray) -> Separation:
     """Of a score that is high for known sessions: [n] and [m]."""
     from sklearn.metrics import roc_auc_score
 
     truth = np.concatenate([np.ones(len(known)), np.zeros(len(unknown))])
-    return {
-        "auroc": float(roc_auc_score(truth, np.concatenate([known, unknown]))),
-        "fpr95": float(np.mean(unknown >= np.quantile(known, 0.05))),
-    }
+    return Separation(
+        auroc=float(roc_auc_score(truth, np.concatenate([known, unknown]))),
+        fpr95=float(np.mean(unknown >= np.quantile(known, 0.05))),
+    )
 
 
-def row(what: dict, known: dict[str, np.ndarray], unknown: dict[str, np.ndarray]) -> dict:
-    """One line of results, from what the classifier says of known and of unknown sessions."""
-    found = {name: measures(known[name], unknown[name]) for name in ("familiarity", "probability")}
-    rejected = {str(rate): [float(np.mean(side["familiarity"] < rate)) for side in (known, unknown)] for rate in RATES}
-    return {
+class Judged(NamedTuple):
+    """What a classifier says of sessions: familiarity and greatest probability, float [n] each."""
+
+    familiarity: np.ndarray
+    probability: np.ndarray
+
+    def rejected(self, rate: float) -> float:
+        """The share that `--reject=RATE` tells as unknown."""
+        return float(np.mean(self.familiarity < rate))
+
+
+def row(known: Judged, unknown: Judged, **what: str | int) -> Row:
+    """One line of results."""
+    return Row(
         **what,
-        "known": len(known["familiarity"]),
-        "unknown": len(unknown["familiarity"]),
-        **found,
-        "rejected": rejected,
-    }
+        known=len(known.familiarity),
+        unknown=len(unknown.familiarity),
+        familiarity=separation(known.familiarity, unknown.familiarity),
+        probability=separation(known.probability, unknown.probability),
+        rejected={str(rate): (known.rejected(rate), unknown.rejected(rate)) for rate in RATES},
+    )
 
 
-def judged(classifier: object, images: np.ndarray) -> dict[str, np.ndarray]:
-    """Familiarity and greatest probability of each session."""
+def judged(classifier: object, images: np.ndarray) -> Judged:
+    """What a `serving.Classifier` says of sessions uint8 [n, ...]."""
     images = images.reshape(-1, 28, 28)
-    return {
-        "familiarity": classifier.familiarity(images),
-        "probability": classifier.predict_bytes(images).max(axis=1),
-    }
+    return Judged(classifier.familiarity(images), classifier.predict_bytes(images).max(axis=1))
 
 
-def of_captures(path: Path, dataset: Path) -> list[dict]:
+def of_captures(path: Path, dataset: Path) -> list[Row]:
     """A saved classifier on traffic of other kinds."""
     from clgan_tf import serving
     from clgan_tf.data.registered import open_any
@@ -80,12 +111,12 @@ def of_captures(path: Path, dataset: Path) -> list[dict]:
     rows = []
     for kind, names in STRANGE.items():
         found = capture.load([folder / name for name in names], classifier.head.representation)
-        what = {"experiment": "captures", "what": kind, "data": data.facts.fingerprint[:16]}
-        rows.append(row(what, known, judged(classifier, found.images)))
+        unknown = judged(classifier, found.images)
+        rows.append(row(known, unknown, experiment="captures", what=kind, data=data.facts.fingerprint[:16]))
     return rows
 
 
-def held_out(path: Path, draw: int, elsewhere: bool) -> dict:
+def held_out(path: Path, draw: int, elsewhere: bool) -> Row:
     """One draw of classes that are unknown."""
     from clgan_tf.data.examples import Examples
     from clgan_tf.data.few_labels import in_memory, ranks_within_class
@@ -114,17 +145,17 @@ def held_out(path: Path, draw: int, elsewhere: bool) -> dict:
     built = build_classifier(model.classifier(), facts, sessions.images)
     classifier = Classifier(built, built.get_layer("probabilities"))
     is_known = np.isin(test.labels, known)
-    what = {
-        "experiment": "elsewhere" if elsewhere else "held out",
-        "what": ", ".join(names[label] for label in unknown),
-        "data": f"{data.facts.source_kind}, {data.facts.representation}",
-        "draw": draw,
-        "path": str(path),
-    }
-    return row(what, judged(classifier, test.images[is_known]), judged(classifier, test.images[~is_known]))
+    return row(
+        *(judged(classifier, test.images[side]) for side in (is_known, ~is_known)),
+        experiment="elsewhere" if elsewhere else "held out",
+        what=", ".join(names[label] for label in unknown),
+        data=f"{data.facts.source_kind}, {data.facts.representation}",
+        draw=draw,
+        path=str(path),
+    )
 
 
-def report(rows: list[dict]) -> str:
+def report(rows: list[Row]) -> str:
     """The page."""
     titles = {
         "captures": "Traffic of other kinds, before the demo's classifier",
@@ -139,15 +170,13 @@ def report(rows: list[dict]) -> str:
     columns += ["AUROC of the greatest probability"]
     for experiment, title in titles.items():
         lines = []
-        for one in (one for one in rows if one["experiment"] == experiment):
-            for_rates = [
-                " / ".join(f"{100 * one['rejected'][str(rate)][side]:.1f}" for rate in RATES) for side in (0, 1)
-            ]
+        for one in (one for one in rows if one.experiment == experiment):
+            for_rates = [" / ".join(f"{100 * one.rejected[str(rate)][side]:.1f}" for rate in RATES) for side in (0, 1)]
             lines.append(
                 [
-                    *(one["data"], one["what"], f"{one['unknown']:,}", *for_rates),
-                    *(f"{one['familiarity']['auroc']:.3f}", f"{100 * one['familiarity']['fpr95']:.1f}"),
-                    f"{one['probability']['auroc']:.3f}",
+                    *(one.data, one.what, f"{one.unknown:,}", *for_rates),
+                    *(f"{one.familiarity.auroc:.3f}", f"{100 * one.familiarity.fpr95:.1f}"),
+                    f"{one.probability.auroc:.3f}",
                 ]
             )
         if lines:
@@ -165,20 +194,18 @@ def main() -> None:
     parser.add_argument("--elsewhere", action="store_true")
     options = parser.parse_args()
     import_tensorflow()
-    rows = [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
+    rows = typed_json.read_lines(RESULTS, Row) if RESULTS.exists() else []
     if options.classifier:
-        rows = [one for one in rows if one["experiment"] != "captures"] + of_captures(
-            options.classifier, options.dataset
-        )
+        rows = [one for one in rows if one.experiment != "captures"] + of_captures(options.classifier, options.dataset)
     if options.held_out:
         experiment = "elsewhere" if options.elsewhere else "held out"
-        done = {(one["experiment"], one.get("path"), one.get("draw")) for one in rows}
+        done = {(one.experiment, one.path, one.draw) for one in rows}
         for draw in range(options.draws):
             if (experiment, str(options.held_out), draw) in done:
                 continue
             rows.append(held_out(options.held_out, draw, options.elsewhere))
-            RESULTS.write_text("".join(json.dumps(one) + "\n" for one in rows))
-    RESULTS.write_text("".join(json.dumps(one) + "\n" for one in rows))
+            typed_json.write_lines(RESULTS, rows)
+    typed_json.write_lines(RESULTS, rows)
     text = report(rows)
     RESULTS.with_suffix(".md").write_text(text, encoding="utf-8")
     print(text)

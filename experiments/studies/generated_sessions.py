@@ -18,7 +18,8 @@ import_tensorflow()
 from clgan_tf import models  # noqa: E402
 from clgan_tf.common import typed_json  # noqa: E402
 from clgan_tf.data.dataset import open_dataset  # noqa: E402
-from clgan_tf.runs.directory import RunDirectory, read_log  # noqa: E402
+from clgan_tf.runs.directory import RunDirectory  # noqa: E402
+from clgan_tf.runs.log import PRETRAINING, read_log  # noqa: E402
 from clgan_tf.settings import TrainSettings  # noqa: E402
 from clgan_tf.training.phases import load_weights  # noqa: E402
 
@@ -47,7 +48,7 @@ def row(run: RunDirectory) -> str:
     examples = dataset.read("train")
     real = examples.images[np.random.default_rng(SEED).choice(len(examples), SESSIONS, replace=False)]
     generated = gan.generate(SESSIONS).numpy()
-    last = [entry for entry in read_log(run.metrics_log) if entry["phase"] == "pretraining"][-1]
+    last = [epoch.values for epoch in read_log(run.metrics_log) if epoch.phase == PRETRAINING][-1]
     figures = [
         *(f"{last[name]:.2f}" for name in ("probability_real", "probability_real_generated")),
         *(f"{spread(images):.1f}" for images in (real, generated)),

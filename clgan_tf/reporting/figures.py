@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from clgan_tf.common.files import written_aside
 from clgan_tf.evaluation.audit import Finding
-from clgan_tf.runs.directory import HELD_OUT
+from clgan_tf.runs.log import HELD_OUT, PRETRAINING, Epoch
 from clgan_tf.runs.result import Reliability
 
 GAN_LOSSES = ("discriminator_loss", "generator_loss")  # the paper's figure 4
@@ -68,24 +68,25 @@ def _legible(names: Sequence[str]) -> tuple[list[str], str]:
     return [f"class {label}" for label in range(len(names))], usual
 
 
-def curves_figure(rows: list[dict]) -> Figure:
+def curves_figure(log: list[Epoch]) -> Figure:
     """Training curves from metrics.jsonl: losses of phase 1 (the paper's figure 4), p(real), accuracy."""
     figure, axes = pyplot.subplots(1, 3, figsize=(13, 3.8), layout="constrained")
-    first = [row for row in rows if row["phase"] == "pretraining"]
-    curves = {name: [row[name] for row in first] for name in (first[0] if first else ())}
+    first = [epoch.values for epoch in log if epoch.phase == PRETRAINING]
+    curves = {name: [values[name] for values in first] for name in (first[0] if first else ())}
     _draw(axes[0], curves, _losses(curves))
     axes[0].set(title="Phase 1: losses", xlabel="epoch")
     _draw(axes[1], curves, PROBABILITIES)
     axes[1].set(title="Phase 1: who wins", xlabel="epoch", ylim=(0, 1))
-    for phase in dict.fromkeys(row["phase"] for row in rows):
-        chosen = [row for row in rows if row["phase"] == phase]
-        if "accuracy" not in chosen[0] or phase.startswith(HELD_OUT):  # without labels, or of no system that is kept
+    for phase in dict.fromkeys(epoch.phase for epoch in log):
+        chosen = [epoch for epoch in log if epoch.phase == phase]
+        measured = chosen[0].values
+        if "accuracy" not in measured or phase.startswith(HELD_OUT):  # without labels, or of no system that is kept
             continue
-        name = "val_accuracy" if "val_accuracy" in chosen[0] else "accuracy"  # a fixed schedule has no validation
+        name = "val_accuracy" if "val_accuracy" in measured else "accuracy"  # a fixed schedule has no validation
         style, of = ("-", "validation") if name == "val_accuracy" else ("--", "labelled")
-        epochs, values = [row["epoch"] for row in chosen], [row[name] for row in chosen]
+        epochs, values = [epoch.epoch for epoch in chosen], [epoch.values[name] for epoch in chosen]
         (line,) = axes[2].plot(epochs, values, style, label=f"{phase}: {of}")
-        if name == "val_accuracy" and phase != "pretraining":  # whose weights are kept
+        if name == "val_accuracy" and phase != PRETRAINING:  # whose weights are kept
             best = int(np.argmax(values))
             axes[2].plot(epochs[best], values[best], "o", color=line.get_color())
     axes[2].set(title="Accuracy", xlabel="epoch", ylim=(0, 1.02))

@@ -10,7 +10,8 @@ from clgan_tf.models import title
 from clgan_tf.reporting import figures, run_page
 from clgan_tf.reporting.model_card import model_card
 from clgan_tf.reporting.tables import COLUMNS
-from clgan_tf.runs.directory import RunDirectory, read_log
+from clgan_tf.runs.directory import RunDirectory
+from clgan_tf.runs.log import read_log
 from clgan_tf.runs.result import RunResult
 from clgan_tf.training.tensorboard import write_result
 
@@ -39,8 +40,8 @@ def write_results(
     if found := result.scores.reliability:
         heading = f"{title(result.model)}: calibration error {found.ece:.1%}"
         figures.save(figures.reliability_figure(found, heading), run.path / "reliability.png")
-    if rows := read_log(run.metrics_log):
-        figures.save(figures.curves_figure(rows), run.path / "training_curves.png")
+    if log := read_log(run.metrics_log):
+        figures.save(figures.curves_figure(log), run.path / "training_curves.png")
     if dataset is not None:
         of_classes = {name: one.f1 for name, one in result.scores.per_class.items()}
         figures.save(figures.classes_figure(of_classes, result.scores.f1), run.path / "class_scores.png")

@@ -11,7 +11,8 @@ from clgan_tf.common.errors import DataError
 from clgan_tf.common.files import written_aside
 from clgan_tf.reporting import figures
 from clgan_tf.reporting.tables import circumstances, systems_table
-from clgan_tf.runs.directory import RunDirectory, read_log
+from clgan_tf.runs.directory import RunDirectory
+from clgan_tf.runs.log import read_log
 from clgan_tf.runs.result import RunResult, read_result
 from clgan_tf.settings import TrainSettings
 
@@ -64,8 +65,8 @@ def write_report(text: str, runs: list[Path], page: Path) -> list[Path]:
         aside.write_text(text, encoding="utf-8")
     written = [page]
     for run in runs:
-        if rows := read_log(RunDirectory(run).metrics_log):
+        if log := read_log(RunDirectory(run).metrics_log):
             picture = page.with_name(f"{page.stem}-{run.parent.name}-{run.name}-curves.png")
-            figures.save(figures.curves_figure(rows), picture)
+            figures.save(figures.curves_figure(log), picture)
             written.append(picture)
     return written

@@ -1,6 +1,5 @@
 """A run directory: where every file of one run lies."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from clgan_tf.settings import FLAGFILE, PrepareSettings, PretrainSettings
 
 FLAGFILE_HEAD = "# Made by clgan_tf; repeats the run in"
 MARKER = Marker(FLAGFILE, FLAGFILE_HEAD)
-HELD_OUT = "held out"  # so begin the names, in logs, of phases whose network is judged on labels of the budget
 
 
 @dataclass(frozen=True)
@@ -161,14 +159,3 @@ def differing_setting(earlier: PretrainSettings, current: PretrainSettings) -> t
         if name not in current.ABOUT_THE_DIRECTORY and then[name] != now[name]:
             return name, then[name], now[name]
     return None
-
-
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """The epochs of metrics.jsonl; a last line that a crash has torn is left out, a missing file is empty."""
-    rows = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            break
-    return [row for row in rows if isinstance(row, dict) and {"phase", "epoch"} <= set(row)]

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from clgan_tf.common import typed_json
 from clgan_tf.common.errors import DataError
-from clgan_tf.runs.directory import RunDirectory, read_log
+from clgan_tf.runs.directory import RunDirectory
+from clgan_tf.runs.log import PRETRAINING, read_log
 from clgan_tf.runs.result import RunResult, read_result
 
 RESULTS = "results.jsonl"
@@ -46,8 +47,8 @@ class Row:
 
 def row_of(cell: Cell, run: RunDirectory) -> Row:
     """The row of a finished run. Raises DataError where its files are damaged."""
-    log = [row for row in read_log(run.metrics_log) if row["phase"] == "pretraining"]
-    curves = {name: [round(row[name], 4) for row in log] for name in CURVES if log and name in log[0]}
+    log = [epoch.values for epoch in read_log(run.metrics_log) if epoch.phase == PRETRAINING]
+    curves = {name: [round(values[name], 4) for values in log] for name in CURVES if log and name in log[0]}
     return Row(cell, read_result(run.metrics), curves)
 
 

@@ -18,6 +18,7 @@ from clgan_tf.data.few_labels import FewLabels, Unlabelled
 from clgan_tf.models.filling import FillingGAN
 from clgan_tf.models.finetuned import FineTuned
 from clgan_tf.runs.directory import RunDirectory
+from clgan_tf.runs.log import PRETRAINING, forget_epochs_after
 from clgan_tf.settings import SCHEDULES, FillingSettings, PretrainSettings, TrainSettings, TuningSettings
 from clgan_tf.training import callbacks, checkpoint, trunk
 from clgan_tf.training.tensorboard import IMAGES_SHOWN, TensorBoard, save_picture, side_by_side
@@ -71,7 +72,7 @@ def train(
     """
     model = build(settings.filling, settings.seed, len(data.class_names))
     if settings.init_from is not None:
-        callbacks.forget_epochs_after(run.metrics_log, "pretraining", 0)
+        forget_epochs_after(run.metrics_log, PRETRAINING, 0)
         trunk.load(settings.init_from, model, data, settings.filling)
     elif settings.pretraining_epochs:
         pretrain(settings, data, few.every_session, run)
@@ -89,17 +90,18 @@ def build(filling: FillingSettings, seed: int, num_classes: int) -> FillingGAN:
 def pretrain(settings: PretrainSettings, data: DataFacts, sessions: Unlabelled, run: RunDirectory) -> None:
     """Phase 1 of a run: makes its trunk, if it has none; continues from its saved state, if there is one."""
     if run.trunk.exists():
+        forget_epochs_after(run.metrics_log, PRETRAINING, settings.pretraining_epochs)
         return
     schedule = Schedule(settings.pretraining_epochs, settings.batch_size, settings.learning_rate)
     model = build(settings.filling, settings.seed, max(2, len(data.class_names)))  # Logits are not in the trunk.
     model.compile(schedule.optimizer(), schedule.optimizer())
     done = checkpoint.restore(run.state, model) if run.state.exists() else 0
-    callbacks.forget_epochs_after(run.metrics_log, "pretraining", done)
+    forget_epochs_after(run.metrics_log, PRETRAINING, done)
     shown = next(iter(pipeline.unlabelled_batches(sessions, min(IMAGES_SHOWN, sessions.count), settings.seed))).numpy()
     watchers = [
         callbacks.StopOnNaN("learning_rate"),
-        callbacks.MetricsLog(run.metrics_log, "pretraining"),
-        TensorBoard(run.tensorboard, "pretraining", schedule.rows, shown),
+        callbacks.MetricsLog(run.metrics_log, PRETRAINING),
+        TensorBoard(run.tensorboard, PRETRAINING, schedule.rows, shown),
         callbacks.SaveState(run.state),
     ]
     try:

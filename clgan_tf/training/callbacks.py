@@ -1,6 +1,5 @@
 """What happens during training beside the steps: the progress bar, the log, and the saved state."""
 
-import json
 import math
 import time
 from pathlib import Path
@@ -9,9 +8,8 @@ from typing import Any
 import keras
 
 from clgan_tf.common.errors import TrainingError
-from clgan_tf.common.files import naming, written_aside
 from clgan_tf.common.progress import bar
-from clgan_tf.runs.directory import read_log
+from clgan_tf.runs import log
 from clgan_tf.training import checkpoint
 
 
@@ -41,7 +39,7 @@ class Progress(keras.callbacks.Callback):
 
 
 class MetricsLog(keras.callbacks.Callback):
-    """Appends every epoch's logs to metrics.jsonl, one JSON object a line."""
+    """Appends what every epoch measured to metrics.jsonl."""
 
     def __init__(self, path: Path, phase: str):
         super().__init__()
@@ -49,9 +47,8 @@ class MetricsLog(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes one line."""
-        row = {"phase": self.phase, "epoch": epoch + 1, **{name: float(value) for name, value in (logs or {}).items()}}
-        with naming(self.path), open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        values = {name: float(value) for name, value in (logs or {}).items()}
+        log.append(self.path, log.Epoch(self.phase, epoch + 1, values))
 
 
 class StopOnNaN(keras.callbacks.Callback):
@@ -62,9 +59,11 @@ class StopOnNaN(keras.callbacks.Callback):
         self.flag = flag
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Raises TrainingError if the mean loss of the epoch is not finite."""
-        if not math.isfinite((logs or {}).get("loss", 0.0)):
-            raise TrainingError(f"The loss is not finite after epoch {epoch + 1}: lower --{self.flag} and start anew.")
+        """Raises TrainingError if the epoch's loss, or any mean beside it, is not finite."""
+        for name, value in (logs or {}).items():
+            if not math.isfinite(value):
+                what = f"The {name.replace('_', ' ')} is not finite after epoch {epoch + 1}"
+                raise TrainingError(f"{what}: lower --{self.flag} and start anew.")
 
 
 class SaveState(keras.callbacks.Callback):
@@ -77,10 +76,3 @@ class SaveState(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes the state."""
         checkpoint.save(self.path, self.model, epoch + 1)
-
-
-def forget_epochs_after(path: Path, phase: str, epochs: int) -> None:
-    """Drops from metrics.jsonl what a stopped run logged of `phase` beyond `epochs`, before it is continued."""
-    kept = [row for row in read_log(path) if row["phase"] == phase and row["epoch"] <= epochs]
-    with written_aside(path) as aside:
-        aside.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")

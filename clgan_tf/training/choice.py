@@ -8,7 +8,7 @@ import numpy as np
 from clgan_tf.data.few_labels import FewLabels, ranks_within_class
 from clgan_tf.evaluation.metrics import score
 from clgan_tf.models.calibration import fitted_temperature
-from clgan_tf.runs.directory import HELD_OUT
+from clgan_tf.runs.log import HELD_OUT
 
 FOLDS = 3
 Logits = Callable[[np.ndarray], np.ndarray]  # of images uint8 [n, 28, 28, 1]: float [n, K]

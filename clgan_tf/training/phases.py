@@ -13,6 +13,7 @@ from clgan_tf.data import pipeline, tfrecord
 from clgan_tf.data.few_labels import FewLabels
 from clgan_tf.models.two_networks import TwoNetworks, default_optimizer
 from clgan_tf.runs.directory import RunDirectory
+from clgan_tf.runs.log import PRETRAINING, forget_epochs_after
 from clgan_tf.settings import TrainSettings
 from clgan_tf.training import callbacks, checkpoint
 from clgan_tf.training.tensorboard import IMAGES_SHOWN, TensorBoard, save_picture, side_by_side
@@ -42,9 +43,10 @@ def pretrain(model: TwoNetworks, settings: TrainSettings, few: FewLabels, run: R
     if not run.state.exists() and run.generator_weights.exists() and run.discriminator_weights.exists():
         load_weights(model.partner, run.generator_weights)
         load_weights(model.network, run.discriminator_weights)
+        forget_epochs_after(run.metrics_log, PRETRAINING, settings.pretraining_epochs)
         return
     done = checkpoint.restore(run.state, model) if run.state.exists() else 0
-    callbacks.forget_epochs_after(run.metrics_log, "pretraining", done)
+    forget_epochs_after(run.metrics_log, PRETRAINING, done)
     _, steps = pipeline.adversarial(few, settings.batch_size, settings.seed)
     batches, _ = pipeline.adversarial(few, settings.batch_size, settings.seed, done * steps)
     rows = min(settings.batch_size, len(few.labelled)) + 2 * settings.batch_size
@@ -62,8 +64,8 @@ def pretrain(model: TwoNetworks, settings: TrainSettings, few: FewLabels, run: R
             callbacks=[
                 callbacks.Progress("Phase 1, adversarial", rows, steps, settings.pretraining_epochs, done),
                 callbacks.StopOnNaN("learning_rate"),
-                callbacks.MetricsLog(run.metrics_log, "pretraining"),
-                TensorBoard(run.tensorboard, "pretraining", rows, real),
+                callbacks.MetricsLog(run.metrics_log, PRETRAINING),
+                TensorBoard(run.tensorboard, PRETRAINING, rows, real),
                 callbacks.SaveState(run.state),
             ],
         )

@@ -18,11 +18,12 @@ from clgan_tf.evaluation import Predictor
 from clgan_tf.models.calibration import fitted_temperature
 from clgan_tf.models.classifier import build_classifier
 from clgan_tf.models.two_networks import TwoNetworks
-from clgan_tf.runs.directory import HELD_OUT, RunDirectory, TrainedOn, open_run
+from clgan_tf.runs.directory import RunDirectory, TrainedOn, open_run
 from clgan_tf.runs.environment import environment
+from clgan_tf.runs.log import HELD_OUT, PRETRAINING, forget_epochs_after
 from clgan_tf.runs.result import RunResult
 from clgan_tf.settings import PrepareSettings, PretrainSettings, TrainSettings
-from clgan_tf.training import byte_phases, callbacks, distillation, phases
+from clgan_tf.training import byte_phases, distillation, phases
 from clgan_tf.training.choice import Choice, Logits, choose
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _trained(
     if isinstance(model, TwoNetworks) and settings.pretraining_epochs:
         phases.pretrain(model, settings, few, run)
     else:
-        callbacks.forget_epochs_after(run.metrics_log, "pretraining", 0)
+        forget_epochs_after(run.metrics_log, PRETRAINING, 0)
     network = _classifying(model)
     phases.finetune(network, settings, few, run)
     return network

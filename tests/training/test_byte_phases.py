@@ -12,7 +12,7 @@ from clgan_tf import models, serving
 from clgan_tf.data.few_labels import every_session, few_labels
 from clgan_tf.data.pipeline import balanced, images
 from clgan_tf.main import main
-from clgan_tf.runs.directory import read_log
+from clgan_tf.runs.log import read_log
 from clgan_tf.runs.result import read_result
 from clgan_tf.training import byte_phases, callbacks
 from tests.conftest import train_flags
@@ -60,11 +60,11 @@ def test_a_run_has_a_trunk_a_classifier_and_scores_of_the_split_asked_for(whole,
     validation = prepared.read("validation")
     predicted = serving.load(whole / "classifier.keras").predict_bytes(validation.images).argmax(axis=1)
     assert np.mean(predicted == validation.labels) == pytest.approx(metrics["systems"]["clgan_plus"]["accuracy"])
-    rows = read_log(whole / "metrics.jsonl")
-    assert [(row["phase"], row["epoch"]) for row in rows] == [
+    log = read_log(whole / "metrics.jsonl")
+    assert [(epoch.phase, epoch.epoch) for epoch in log] == [
         (phase, epoch) for phase in ("pretraining", "finetuning", "supervised") for epoch in (1, 2)
     ]
-    assert {"hidden_byte_loss", "detection_accuracy", "probability_real_filled"} <= set(rows[0])
+    assert {"hidden_byte_loss", "detection_accuracy", "probability_real_filled"} <= set(log[0].values)
 
 
 @pytest.mark.parametrize("phase", ["pretraining", "finetuning"])

@@ -7,7 +7,7 @@ import numpy as np
 
 from clgan_tf import models, serving
 from clgan_tf.main import main
-from clgan_tf.runs.directory import read_log
+from clgan_tf.runs.log import read_log
 from clgan_tf.training import byte_phases, distillation
 from clgan_tf.training.byte_phases import Schedule
 from tests.conftest import train_flags
@@ -43,7 +43,7 @@ def test_a_run_trains_the_teacher_then_what_learns_from_it(prepared, tmp_path, m
     metrics = json.loads((run / "metrics.json").read_text())
     assert list(metrics["systems"]) == ["clgan_lite", "clgan_plus"]
     log = read_log(run / "metrics.jsonl")
-    assert [row["phase"] for row in log] == ["distillation"] * 4
+    assert [epoch.phase for epoch in log] == ["distillation"] * 4
     classifier = serving.load(run / "classifier.keras")
     assert classifier.model.count_params() < 60_000 < models.build("clgan", 12).network.count_params()
     test = prepared.read("test").images

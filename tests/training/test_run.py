@@ -16,14 +16,15 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from clgan_tf import models, serving
-from clgan_tf.common.errors import ModelFileError, TrainingError
+from clgan_tf.common import typed_json
+from clgan_tf.common.errors import DataError, ModelFileError, TrainingError
 from clgan_tf.main import main
 from clgan_tf.models.discriminator import build_discriminator
 from clgan_tf.models.on_bytes import OnBytes
 from clgan_tf.runs import environment as run_environment
-from clgan_tf.runs.directory import read_log
+from clgan_tf.runs.log import PRETRAINING, Epoch, forget_epochs_after, read_log
 from clgan_tf.runs.result import read_result
-from clgan_tf.training import callbacks, checkpoint, phases
+from clgan_tf.training import checkpoint, phases
 from clgan_tf.training.callbacks import StopOnNaN
 from tests.conftest import UNLABELLED, train_flags
 
@@ -52,7 +53,7 @@ def test_every_compared_system_runs_the_same_phases_and_its_classifier_loads(pre
     assert main(flags) == 0
     metrics = json.loads((tmp_path / "run/metrics.json").read_text())
     assert list(metrics["systems"]) == [name, *trees.removeprefix("--baselines=").split(",")]
-    assert {row["phase"] for row in read_log(tmp_path / "run/metrics.jsonl")} == (
+    assert {epoch.phase for epoch in read_log(tmp_path / "run/metrics.jsonl")} == (
         {"finetuning"} if name == "cnn_lstm" else {"pretraining", "finetuning"}
     )
     assert (tmp_path / "run/training_curves.png").exists()
@@ -77,12 +78,12 @@ def test_metrics_stand_with_seeds_budget_split_and_fingerprint(finished_run, pre
 
 
 def test_the_log_has_a_line_an_epoch_and_both_losses(finished_run):
-    rows = [json.loads(line) for line in (finished_run / "metrics.jsonl").read_text().splitlines()]
-    assert [(row["phase"], row["epoch"]) for row in rows] == [
+    log = read_log(finished_run / "metrics.jsonl")
+    assert [(epoch.phase, epoch.epoch) for epoch in log] == [
         *(("pretraining", epoch) for epoch in (1, 2)),
         *((phase, epoch) for phase in ("finetuning", "supervised") for epoch in (1, 2)),
     ]
-    assert {"discriminator_loss", "generator_loss", "probability_real", "val_accuracy"} <= set(rows[0])
+    assert {"discriminator_loss", "generator_loss", "probability_real", "val_accuracy"} <= set(log[0].values)
 
 
 def test_tensorboard_has_what_people_look_for(finished_run):
@@ -113,15 +114,14 @@ def test_phase_2_starts_from_the_saved_weights_alone(finished_run, prepared, tmp
     shutil.copytree(finished_run, run)
     for name in ("metrics.json", "checkpoints/state.npz"):
         (run / name).unlink()
-    log = (run / "metrics.jsonl").read_text()
+    before = read_log(run / "metrics.jsonl")
     flags = train_flags(prepared, run, "--baselines=supervised,random_forest", "--resume")
     assert main(flags) == 0
-    first, again = (
-        [json.loads(line) for line in text.splitlines() if '"finetuning"' in line][-2]
-        for text in (log, (run / "metrics.jsonl").read_text())
-    )
+    after = read_log(run / "metrics.jsonl")
+    assert [(epoch.phase, epoch.epoch) for epoch in after] == [(epoch.phase, epoch.epoch) for epoch in before]
+    first, again = (next(epoch for epoch in log if epoch.phase == "finetuning") for log in (before, after))
     # Dropout starts from another seed, so the steps differ a little; the weights they start from do not.
-    assert again["loss"] == pytest.approx(first["loss"], rel=0.2)
+    assert again.values["loss"] == pytest.approx(first.values["loss"], rel=0.2)
     (run / "metrics.json").unlink()
     (run / "checkpoints/discriminator.weights.h5").write_bytes(b"no weights")
     assert main(flags) == 1
@@ -141,7 +141,7 @@ def test_a_diverging_training_stops_with_a_sentence_and_no_classifier(prepared, 
     run = tmp_path / "run"
     monkeypatch.setattr(phases, "default_optimizer", lambda rate: keras.optimizers.SGD(float("nan")))
     assert main(train_flags(prepared, run)) == 1
-    assert "The loss is not finite after epoch 1: lower --learning_rate" in capsys.readouterr().err
+    assert "The discriminator loss is not finite after epoch 1: lower --learning_rate" in capsys.readouterr().err
     assert not (run / "checkpoints/state.npz").exists()
     assert not (run / "classifier.keras").exists()
     with pytest.raises(TrainingError, match="lower --learning_rate"):
@@ -153,9 +153,9 @@ def test_with_few_labels_a_fixed_schedule_takes_the_place_of_early_stopping(prep
     run = tmp_path / "run"
     flags = ["--labels=3", "--model=cnn_lstm", "--finetuning_epochs=9"]
     assert main(train_flags(prepared, run, *flags)) == 0
-    rows = read_log(run / "metrics.jsonl")
-    assert [row["phase"] for row in rows] == ["finetuning", "finetuning"]
-    assert not any("val_accuracy" in row for row in rows)
+    log = read_log(run / "metrics.jsonl")
+    assert [epoch.phase for epoch in log] == ["finetuning", "finetuning"]
+    assert not any("val_accuracy" in epoch.values for epoch in log)
     labels = json.loads((run / "metrics.json").read_text())["labels"]
     assert (labels["count"], labels["validation"]) == (36, 0)
     assert (run / "training_curves.png").exists()
@@ -187,10 +187,15 @@ def test_trees_learn_from_the_whole_budget_and_leave_a_classifier_with_the_same_
 
 def test_a_torn_log_does_not_stop_a_report_or_a_resumption(tmp_path):
     path = tmp_path / "metrics.jsonl"
-    path.write_text('{"phase": "pretraining", "epoch": 1}\n{"phase": "pretraining", "epoch": 2}\n{"phase": "pre')
-    assert [row["epoch"] for row in read_log(path)] == [1, 2]
-    callbacks.forget_epochs_after(path, "pretraining", 1)
-    assert path.read_text() == '{"phase": "pretraining", "epoch": 1}\n'
+    epochs = [Epoch(PRETRAINING, number, {"loss": 0.5 / number}) for number in (1, 2)]
+    lines = [typed_json.line(epoch) for epoch in epochs]
+    path.write_text("".join(lines) + lines[0][:-9])
+    assert read_log(path) == epochs
+    forget_epochs_after(path, PRETRAINING, 1)
+    assert path.read_text() == lines[0]
+    path.write_text(lines[0] + '{"phase": 1}\n' + lines[1])
+    with pytest.raises(DataError, match=r"metrics.jsonl, line 2: .*phase.*train the run anew"):
+        read_log(path)
 
 
 def test_the_runs_flagfile_repeats_it(finished_run, prepared, tmp_path):

@@ -31,13 +31,15 @@ PLACES = {
 class Segments:
     """TCP and UDP segments of a block, in order.
 
-    rows: int64 [n], which packets of the block they are. network, transport, payload, end: int64 [n], offsets
-    into the block's buffer. source, destination: uint64 [n, 3]: the address as two big-endian words (IPv4 in
-    the second) and the port. protocol: uint64 [n]; version: uint64 [n], 4 or 6. packets: int64 [n], of how
-    many captured packets each is made: more than 1 if it was put together from fragments.
+    rows: int64 [n], which packets of the block they are; number: int64 [n], which of the capture, from 1, that of the
+    last fragment where there are several. network, transport, payload, end: int64 [n], offsets into the block's
+    buffer. source, destination: uint64 [n, 3]: the address as two big-endian words (IPv4 in the second) and the port.
+    protocol: uint64 [n]; version: uint64 [n], 4 or 6. packets: int64 [n], of how many captured packets each is made:
+    more than 1 if it was put together from fragments.
     """
 
     rows: np.ndarray
+    number: np.ndarray
     network: np.ndarray
     transport: np.ndarray
     payload: np.ndarray
@@ -61,6 +63,7 @@ class Decoder:
 
     def __init__(self, inner: bool = False) -> None:
         self.inner = inner
+        self._packets = 0
         self._reassembler = Reassembler()
         self._drops: Counter[str] = Counter()
 
@@ -79,8 +82,10 @@ class Decoder:
         That is another block where a datagram became whole, whose last fragment's frame is replaced by the reassembled
         one, and where 802.11 put several packets into one frame, which are taken out of it.
         """
-        block = _without_aggregates(block)
-        fast, unused = _fast(block, self.inner)
+        numbers = self._packets + 1 + np.arange(len(block))
+        self._packets += len(block)
+        block, numbers = _without_aggregates(block, numbers)
+        fast, unused = _fast(block, numbers, self.inner)
         is_slow = np.ones(len(block), bool)
         is_slow[fast.rows] = False
         for reason, rows in unused.items():
@@ -106,7 +111,7 @@ class Decoder:
                 self._drops[decoded] += packets
         if behind:
             block = _with_frames(block, behind, found)
-        return block, _merge(fast, _from_scalar(found)) if found else fast
+        return block, _merge(fast, _from_scalar(found, numbers)) if found else fast
 
 
 class _Found(NamedTuple):
@@ -119,13 +124,16 @@ class _Found(NamedTuple):
     packets: int
 
 
-def _without_aggregates(block: Block) -> Block:
-    """The block with the frames of every 802.11 aggregate in its place, as Ethernet frames behind the others."""
+def _without_aggregates(block: Block, numbers: np.ndarray) -> tuple[Block, np.ndarray]:
+    """The block with the frames of every 802.11 aggregate in its place, as Ethernet frames behind the others.
+
+    And of each packet its number in the capture, int64 [n], which all frames of an aggregate share.
+    """
     rows = np.flatnonzero(np.isin(block.link_type, wireless.LINK_TYPES)).tolist()
     found = [(row, wireless.aggregated(int(block.link_type[row]), block.frame(row))) for row in rows]
     found = [(row, parts) for row, parts in found if parts]
     if not found:
-        return block
+        return block, numbers
     counts = np.ones(len(block), np.int64)
     counts[[row for row, _ in found]] = [len(parts) for _, parts in found]
     columns = (block.start, block.length, block.wire_length, block.time_ns, block.link_type)
@@ -139,7 +147,8 @@ def _without_aggregates(block: Block) -> Block:
             length[index] = wire_length[index] = size
             link_type[index] = link_layer.ETHERNET
             behind += frame[at : at + size]
-    return Block(block.buffer + behind + bytes(MARGIN), start, length, wire_length, time_ns, link_type)
+    block = Block(block.buffer + behind + bytes(MARGIN), start, length, wire_length, time_ns, link_type)
+    return block, np.repeat(numbers, counts)
 
 
 def _with_frames(block: Block, behind: bytearray, found: list[_Found]) -> Block:
@@ -154,7 +163,7 @@ def _with_frames(block: Block, behind: bytearray, found: list[_Found]) -> Block:
     )
 
 
-def _from_scalar(found: list[_Found]) -> Segments:
+def _from_scalar(found: list[_Found], numbers: np.ndarray) -> Segments:
     def end_point(address: bytes, port: int) -> tuple[int, int, int]:
         padded = address.rjust(16, b"\0")
         return int.from_bytes(padded[:8], "big"), int.from_bytes(padded[8:], "big"), port
@@ -164,8 +173,10 @@ def _from_scalar(found: list[_Found]) -> Segments:
     network, transport, payload, end = (
         np.array([(s.network, s.transport, s.payload, s.end) for s in segments]) + starts
     ).T
+    rows = np.array([one.row for one in found])
     return Segments(
-        np.array([one.row for one in found]),
+        rows,
+        numbers[rows],
         network,
         transport,
         payload,
@@ -185,7 +196,7 @@ def _merge(one: Segments, other: Segments) -> Segments:
     )
 
 
-def _fast(block: Block, inner: bool) -> tuple[Segments, dict[str, np.ndarray]]:
+def _fast(block: Block, numbers: np.ndarray, inner: bool) -> tuple[Segments, dict[str, np.ndarray]]:
     """The segments that are plain to see, and the rows of packets that surely are none, by reason."""
     buffer, data = block.buffer, np.frombuffer(block.buffer, np.uint8)
 
@@ -257,6 +268,7 @@ def _fast(block: Block, inner: bool) -> tuple[Segments, dict[str, np.ndarray]]:
     )
     return Segments(
         rows[kept],
+        numbers[rows[kept]],
         network,
         transport,
         payload[kept],

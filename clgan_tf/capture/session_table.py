@@ -25,6 +25,8 @@ ROW_DTYPE = np.dtype(
     [
         ("opened", np.int64),  # number of the segment that opened the session
         ("recent", np.int64),  # number of its latest segment
+        ("first_packet", np.int64),  # numbers in the capture, from 1: of the packet that opened it,
+        ("last_packet", np.int64),  # and of the latest one
         ("initiator", np.int64),  # 0 if end point a sent the first packet, 1 if b did
         ("begun", np.int64),  # times in ns: of the packet that opened it,
         ("previous", np.int64),  # of the latest one in capture order,
@@ -60,6 +62,7 @@ class _Packets(NamedTuple):
     time_ns: np.ndarray
     link_type: np.ndarray
     packets: np.ndarray
+    number: np.ndarray  # int64: which packet of the capture, from 1
     syn: np.ndarray  # int64: sequence number of a TCP SYN without ACK, -1 for all others
     closes: np.ndarray  # bool: TCP FIN or RST
 
@@ -146,6 +149,7 @@ class SessionTable:
             block.time_ns[segments.rows],
             block.link_type[segments.rows],
             segments.packets,
+            segments.number,
             syn,
             flags & (FIN | RST) != 0,
         )
@@ -172,6 +176,7 @@ class SessionTable:
             rows[column][groups] = extreme(rows[column][groups], extreme.reduceat(values, begins))
         rows["previous"][groups] = packets.time_ns[latest]
         rows["recent"][groups] = self.segments + latest
+        rows["last_packet"][groups] = packets.number[latest]
         rows["arrived"][groups] = time.monotonic_ns()
         self._copy(block, packets, order, groups, begins, sizes)
 
@@ -201,6 +206,7 @@ class SessionTable:
         self._slots.update(zip(packed(key), slots.tolist(), strict=True))
         self._keys[slots] = key
         self._rows["opened"][slots] = self.segments + begins
+        self._rows["first_packet"][slots] = packets.number[begins]
         self._rows["initiator"][slots] = packets.swapped[begins]
         for column in ("begun", "previous", "first", "last"):
             self._rows[column][slots] = times
@@ -352,7 +358,8 @@ class SessionTable:
             "last_time": rows["last"] / 1e9,
             "packets": rows["packets"].copy(),
             "num_bytes": rows["bytes"].copy(),
-            "first_packet": rows["opened"].copy(),
+            "first_packet": rows["first_packet"].copy(),
+            "last_packet": rows["last_packet"].copy(),
         }
         left_out = int(self._rows["packets"][slots[~self._has_image(slots)]].sum())
         return Batch(columns, left_out, len(slots) if early else 0)

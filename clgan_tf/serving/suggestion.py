@@ -18,7 +18,7 @@ from clgan_tf.serving.classifier import Classifier
 COLUMNS = (
     *("label", "guess", "probability", "familiarity", "capture", "protocol"),
     *("source", "source_port", "destination", "destination_port", "first_time", "last_time"),
-    *("packets", "bytes", "wireshark_filter"),
+    *("packets", "first_packet", "last_packet", "bytes", "wireshark_filter"),
 )
 MOST_SESSIONS = 20_000  # held in memory at once; of more, a uniform sample
 
@@ -55,7 +55,8 @@ def suggest(
             at = len(kept) if seen <= MOST_SESSIONS else int(generator.integers(seen))  # Vitter's algorithm R
             if at >= MOST_SESSIONS:
                 continue
-            row = classifier.row(sessions, int(number), outputs)
+            numbers = {name: int(getattr(sessions, name)[number]) for name in ("first_packet", "last_packet")}
+            row = classifier.row(sessions, int(number), outputs) | numbers
             kept[at : at + 1] = [Candidate(row, outputs["probabilities"][number], features[number])]
     if not kept:
         return []

@@ -170,6 +170,7 @@ def test_every_packet_of_an_aggregate_is_used(tmp_path, pad):
     texts = [image.tobytes()[:length] for image, length in zip(found.images, found.num_bytes, strict=True)]
     assert texts == [b"onethreefour", b"two"]
     assert found.packets.tolist() == [3, 1]
+    assert (found.first_packet.tolist(), found.last_packet.tolist()) == ([1, 1], [2, 1])  # an aggregate is one
     assert found.packets_read == 5
     assert found.drops == {r.TRUNCATED: 1}
     whole = capture.load(path, "all_layers")

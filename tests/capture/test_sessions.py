@@ -41,6 +41,16 @@ def test_a_session_is_both_directions_in_order_of_first_packet(path):
     assert sessions.initiator.tolist() == [1, 0, 0]
 
 
+def test_packets_are_numbered_as_in_their_capture(tmp_path, monkeypatch):
+    monkeypatch.setattr(window, "CHUNK_BYTES", 256)  # several blocks
+    parts = p.ipv4_fragments(bytes(p.udp(bytes(100), 5000, 53)), 40)
+    frames = [p.ethernet(b"no address", 0x0806), *map(p.ethernet, (FRAMES[0], *parts, FRAMES[1], FRAMES[2]))]
+    sessions = capture.load(p.write(tmp_path / "a.pcap", p.pcap(frames)), "l7")
+    last_part = 2 + len(parts)
+    assert sessions.first_packet.tolist() == [2, last_part, last_part + 1]
+    assert sessions.last_packet.tolist() == [last_part + 2, last_part, last_part + 1]
+
+
 def test_a_flow_is_one_direction(path):
     flows = capture.load(path, "l7", unit="flow")
     assert [image.reshape(-1)[:6].tobytes().rstrip(b"\0") for image in flows.images] == [

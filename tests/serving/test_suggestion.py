@@ -58,9 +58,10 @@ def test_filled_in_it_labels_the_sessions_of_a_new_data_set(finished_run, demo_c
 def test_the_filter_shows_the_sessions_packets(finished_run, demo_corpus, tmp_path):
     path = demo_corpus / "unseen.pcap"
     for row in suggested(finished_run, path, tmp_path / "todo.csv", "--count=2"):
-        command = ["tshark", "-r", str(path), "-Y", row["wireshark_filter"]]
-        shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        assert len(shown.splitlines()) == int(row["packets"])
+        command = ["tshark", "-r", str(path), "-Y", row["wireshark_filter"], "-T", "fields", "-e", "frame.number"]
+        shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        assert len(shown) == int(row["packets"])
+        assert (shown[0], shown[-1]) == (row["first_packet"], row["last_packet"])
 
 
 def test_a_filter_of_ipv6_names_its_addresses():

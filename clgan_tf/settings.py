@@ -215,7 +215,9 @@ class TrainSettings(PretrainSettings):
         least=1,
     )
     tuning: TuningSettings = TuningSettings()
-    init_from: Path | None = setting("clgan_plus: a trunk from --mode=pretrain in place of phase 1.", default=None)
+    init_from: Path | None = setting(
+        "clgan_plus: in place of phase 1, a trunk from --mode=pretrain or another run's classifier.keras.", default=None
+    )
     score_on: str = setting(
         "Split to score: validation while settings are chosen, test for what is reported.",
         default="test",

@@ -13,15 +13,12 @@ import numpy as np
 import tensorflow as tf
 
 from clgan_tf import capture
-from clgan_tf.capture import REPRESENTATIONS
 from clgan_tf.capture.live import IDLE_SECONDS
 from clgan_tf.capture.parallel import Progress
-from clgan_tf.common import typed_json
-from clgan_tf.common.errors import ModelFileError, NoSessionError
+from clgan_tf.common.errors import NoSessionError
 from clgan_tf.common.files import readable_name
+from clgan_tf.models import archive
 from clgan_tf.models.classifier import ClassProbabilities
-from clgan_tf.models.forest import Trees
-from clgan_tf.serving import archive
 from clgan_tf.settings import REJECTED
 
 TOP = 3
@@ -214,42 +211,13 @@ def _gathered(parts: Iterable[capture.Sessions]) -> Iterator[capture.Sessions]:
 
 
 def load(path: str | Path) -> Classifier:
-    """Loads a classifier, in Keras's safe mode and after `archive.check`.
+    """Loads a classifier; see `archive.load`.
 
     Raises:
       ModelFileError: the file is not a classifier of ours, or was made for another version of its representation.
     """
-    path = Path(path)
-    archive.check(path)
-    try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-        _require_sound_trees(model)
-        head = model.get_layer("probabilities")
-        shapes = {"probabilities": (None, len(head.class_names)), "familiarity": (None,)}
-        outputs = model.output if isinstance(model.output, dict) else {}  # an earlier version's has one, of no name
-        given = {name: output.shape for name, output in outputs.items()}
-        fits = model.input_shape == (None, 28, 28, 1) and given == shapes
-        representation = REPRESENTATIONS[head.representation]
-        typed_json.convert(head.rules, capture.SessionRules)
-    except Exception as error:  # Keras raises whatever a damaged archive makes it meet.
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelFileError(f"{path}: this classifier is damaged ({reason[:200]}); train it again.") from error
-    if not fits or head.unit not in capture.UNITS or not 0 < head.temperature < np.inf:
-        raise ModelFileError(f"{path}: shapes and class names of this classifier do not fit; train it again.")
-    if head.representation_version != representation.version:
-        raise ModelFileError(
-            f"{path}: made for {head.representation} version {head.representation_version}, this is version "
-            f"{representation.version}; train it again."
-        )
-    return Classifier(model, head)
-
-
-def _require_sound_trees(model: keras.Model) -> None:
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            _require_sound_trees(layer)
-        elif isinstance(layer, Trees):
-            layer.require_sound()
+    model = archive.load(Path(path))
+    return Classifier(model, model.get_layer("probabilities"))
 
 
 def _timestamp(seconds: float) -> str:

@@ -4,7 +4,7 @@ Both have a fixed length and a learning rate that rises and falls with it, so th
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import NamedTuple
 
 import keras
@@ -20,7 +20,7 @@ from clgan_tf.models.finetuned import FineTuned
 from clgan_tf.runs.directory import RunDirectory
 from clgan_tf.runs.log import PRETRAINING, forget_epochs_after
 from clgan_tf.settings import SCHEDULES, FillingSettings, PretrainSettings, TrainSettings, TuningSettings
-from clgan_tf.training import callbacks, checkpoint, trunk
+from clgan_tf.training import callbacks, checkpoint, trunk, warm_start
 from clgan_tf.training.tensorboard import IMAGES_SHOWN, TensorBoard, save_picture, side_by_side
 
 WARM_UP = 0.1  # of a phase's steps
@@ -59,7 +59,9 @@ def usual_schedules() -> tuple[Schedule, Schedule]:
 def train(
     settings: TrainSettings, data: DataFacts, few: FewLabels, run: RunDirectory, phase: str = "finetuning"
 ) -> keras.Model:
-    """Both phases; phase 2 begins from the trunk's file, whoever made it, and logits that are new.
+    """Both phases; phase 2 begins from the trunk's file, whoever made it, or from a classifier.
+
+    A trunk leaves logits new; after a classifier, which has no generator, spans are hidden where others are filled.
 
     Args:
       phase: name of phase 2 in logs.
@@ -68,12 +70,16 @@ def train(
       Bytes [batch, 28, 28, 1] -> logits [batch, K].
 
     Raises:
-      ConfigError, ModelFileError: the trunk to begin from is none, or of other networks or sessions.
+      ConfigError, ModelFileError: what to begin from is neither, or of other networks or sessions.
     """
     model = build(settings.filling, settings.seed, len(data.class_names))
-    if settings.init_from is not None:
+    if start := settings.init_from:
         forget_epochs_after(run.metrics_log, PRETRAINING, 0)
-        trunk.load(settings.init_from, model, data, settings.filling)
+        if start.suffix == ".keras":
+            warm_start.load(start, model, data)
+            settings = replace(settings, tuning=replace(settings.tuning, fills=False))
+        else:
+            trunk.load(start, model, data, settings.filling)
     elif settings.pretraining_epochs:
         pretrain(settings, data, few.every_session, run)
         trunk.load(run.trunk, model, data, settings.filling)

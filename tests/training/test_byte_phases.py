@@ -3,6 +3,8 @@
 import json
 import shutil
 import zipfile
+from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -14,7 +16,8 @@ from clgan_tf.data.pipeline import balanced, images
 from clgan_tf.main import main
 from clgan_tf.runs.log import read_log
 from clgan_tf.runs.result import read_result
-from clgan_tf.training import byte_phases, callbacks
+from clgan_tf.settings import FillingSettings
+from clgan_tf.training import byte_phases, callbacks, warm_start
 from tests.conftest import train_flags
 
 SHORT = ("--pretraining_epochs=2", "--width=16", "--batch_size=32")
@@ -182,6 +185,44 @@ def test_a_trunk_of_other_networks_or_sessions_is_refused(whole, prepared, tmp_p
     others = ["--overwrite", f"--dataset={tmp_path / 'l7'}", f"--source={demo_corpus}", "--representation=l7"]
     assert main([*flags, *others]) == 2
     assert "representation masked, not l7" in capsys.readouterr().err
+
+
+def test_a_warm_start_knows_bytes_and_the_classes_of_the_same_names(whole, prepared):
+    saved = serving.load(whole / "classifier.keras")
+    names = ["new", *saved.class_names[:4:-1], "another"]
+    model = byte_phases.build(FillingSettings(width=16), 7, len(names))
+    images = prepared.read("test").images
+    before = model.predict(images, verbose=0)
+    warm_start.load(whole / "classifier.keras", model, replace(prepared.facts, class_names=names))
+    logits, learned = model.predict(images, verbose=0), saved.logits(images)
+    np.testing.assert_allclose(logits[:, 1:-1], learned[:, :4:-1], atol=1e-5)
+    assert not np.allclose(logits[:, 0], before[:, 0])  # made of other features
+    flat = model.network.get_layer("trunk").get_layer("logits").bias.numpy()
+    assert flat[0] == flat[-1] == 0  # and of weights as new
+
+
+def test_a_run_starts_warm_and_refuses_what_is_no_classifier_of_its_kind(
+    whole, prepared, tmp_path, capsys, demo_corpus
+):
+    given = shutil.copy(whole / "classifier.keras", tmp_path / "monday.keras")
+    flags = plus_flags(prepared, tmp_path / "run", f"--init_from={given}")
+    assert main(flags) == 0
+    assert any(not np.array_equal(a, b) for a, b in zip(weights(whole), weights(tmp_path / "run"), strict=True))
+    assert {epoch.phase for epoch in read_log(tmp_path / "run/metrics.jsonl")} == {"finetuning"}
+    others = ["--overwrite", f"--dataset={tmp_path / 'l7'}", f"--source={demo_corpus}", "--representation=l7"]
+    for change, words in (
+        (["--overwrite", "--width=32"], "of another model or --width than this run's"),
+        (others, "made of sessions with representation masked, not l7"),
+    ):
+        assert main([*flags, *change]) == 2
+        assert words in capsys.readouterr().err
+    assert main(train_flags(prepared, tmp_path / "forest", "--model=random_forest", "--labels=4")) == 0
+    forest = tmp_path / "forest/classifier.keras"
+    assert main([*flags, "--overwrite", f"--init_from={forest}"]) == 2
+    assert f"{forest} is of another model" in capsys.readouterr().err
+    Path(given).write_bytes(b"no archive")
+    assert main([*flags, "--overwrite"]) == 1
+    assert "is not a classifier of clgan_tf" in capsys.readouterr().err
 
 
 def test_phase_1_sees_every_training_session_once_and_its_sample(prepared):

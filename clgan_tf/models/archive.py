@@ -1,4 +1,4 @@
-"""Checks a .keras file before Keras reads it: is it ours, is it bounded, does it name only what we ship?"""
+"""Saved classifiers. A .keras file is checked before Keras reads it: ours, bounded, naming only what we ship?"""
 
 import io
 import json
@@ -9,7 +9,10 @@ from typing import Any
 
 import h5py
 import keras
+import numpy as np
 
+from clgan_tf.capture import REPRESENTATIONS, UNITS, SessionRules
+from clgan_tf.common import typed_json
 from clgan_tf.common.errors import ModelFileError
 from clgan_tf.models.byte_vectors import ByteVectors
 from clgan_tf.models.classifier import ClassProbabilities
@@ -62,6 +65,44 @@ ALLOWED = {
     *(("keras.layers", name, None) for name in LAYERS),
     *(("keras.initializers", name, None) for name in ("GlorotUniform", "Orthogonal", "RandomUniform", "Zeros", "Ones")),
 }
+
+
+def load(path: Path) -> keras.Model:
+    """Loads what `models.classifier.build_classifier` has built, in Keras's safe mode and after `check`.
+
+    Raises:
+      ModelFileError: the file is not a classifier of ours, or was made for another version of its representation.
+    """
+    check(path)
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        _require_sound_trees(model)
+        head = model.get_layer("probabilities")
+        shapes = {"probabilities": (None, len(head.class_names)), "familiarity": (None,)}
+        outputs = model.output if isinstance(model.output, dict) else {}  # an earlier version's has one, of no name
+        given = {name: output.shape for name, output in outputs.items()}
+        fits = model.input_shape == (None, 28, 28, 1) and given == shapes
+        representation = REPRESENTATIONS[head.representation]
+        typed_json.convert(head.rules, SessionRules)
+    except Exception as error:  # Keras raises whatever a damaged archive makes it meet.
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelFileError(f"{path}: this classifier is damaged ({reason[:200]}); train it again.") from error
+    if not fits or head.unit not in UNITS or not 0 < head.temperature < np.inf:
+        raise ModelFileError(f"{path}: shapes and class names of this classifier do not fit; train it again.")
+    if head.representation_version != representation.version:
+        raise ModelFileError(
+            f"{path}: made for {head.representation} version {head.representation_version}, this is version "
+            f"{representation.version}; train it again."
+        )
+    return model
+
+
+def _require_sound_trees(model: keras.Model) -> None:
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            _require_sound_trees(layer)
+        elif isinstance(layer, Trees):
+            layer.require_sound()
 
 
 def check(path: Path) -> None:

@@ -11,6 +11,8 @@ from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from clgan_tf import evaluation, serving
 from clgan_tf.capture import REPRESENTATIONS, Live, workers_for
 from clgan_tf.capture.interface import capturing
@@ -49,6 +51,9 @@ from clgan_tf.sweeps import results as sweep_results
 from clgan_tf.sweeps.file import read_sweep
 from clgan_tf.sweeps.plan import plan
 from clgan_tf.training.run import Trained, pretrain, train
+from clgan_tf.training.tensorboard import write_projection
+
+MOST_PROJECTED = 2_000  # sessions: what a browser moves smoothly
 
 
 def run_prepare(settings: PrepareSettings) -> bool:
@@ -248,10 +253,20 @@ def _score(trained: Trained, dataset: Dataset, split: str, explains: bool = True
     result = replace(trained.result, systems={**trained.result.systems, **scores})
     if explains:
         explanation = explain(own, given, scored, dataset.read("train"), class_names, result.settings.seed)
+        _project(trained.run, scored, class_names, result.settings.seed)
         write_results(trained.run, result, dataset, explanation)
     else:
         write_results(trained.run, result)
     return result
+
+
+def _project(run: RunDirectory, scored: Examples, class_names: list[str], seed: int) -> None:
+    """Shows what the saved classifier makes of the scored sessions in TensorBoard's projector."""
+    if not run.classifier.exists():
+        return
+    shown = scored[np.sort(np.random.default_rng(seed).permutation(len(scored))[:MOST_PROJECTED])]
+    features = serving.load(run.classifier).features(shown.images)
+    write_projection(run.tensorboard / "test", features, [class_names[label] for label in shown.labels])
 
 
 def _print_results(result: RunResult, run: RunDirectory, classifier_run: RunDirectory) -> None:

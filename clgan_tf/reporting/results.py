@@ -27,13 +27,13 @@ def write_results(
         measured = f"accuracy {scores.accuracy:.1%}, macro-F1 {scores.f1:.1%}"
         heading = f"{title(system)}: {result.settings.score_on} split, {measured}"
         figure = figures.confusion_figure(confusion, class_names, heading)
-        if is_own:
-            write_result(
-                run.tensorboard / "test",
-                typed_json.builtins(result.settings),
-                {name: getattr(scores, name) for name in COLUMNS},
-                figures.pixels(figure),
-            )
+        write_result(
+            run.tensorboard / ("test" if is_own else system),
+            run.path.name if is_own else f"{run.path.name}: {title(system)}",
+            {**typed_json.builtins(result.settings), "model": system},
+            {name: getattr(scores, name) for name in COLUMNS},
+            figures.pixels(figure),
+        )
         suffix = "" if is_own else f"_{system}"
         figures.save(figure, run.path / f"confusion_matrix{suffix}.png")
         figures.write_confusion_csv(confusion, class_names, run.path / f"confusion_matrix{suffix}.csv")

@@ -1,12 +1,14 @@
-"""TensorBoard: losses, p(real), accuracy, learning rate, throughput, images and hyperparameters."""
+"""TensorBoard: losses, p(real), accuracy, learning rate, throughput, images, hyperparameters and features."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorboard.plugins import projector
 from tensorboard.plugins.hparams import api as hparams
 
 from clgan_tf.common.files import written_aside
@@ -109,14 +111,28 @@ def save_picture(pixels: np.ndarray, path: Path) -> None:
         aside.write_bytes(tf.io.encode_png(large).numpy())
 
 
-def write_result(directory: Path, settings: dict[str, Any], scores: dict[str, float], confusion: np.ndarray) -> None:
-    """Writes the run's hyperparameters with its test scores, and the confusion matrix as an image.
+def write_result(
+    directory: Path, trial: str, settings: dict[str, Any], scores: dict[str, float], confusion: np.ndarray
+) -> None:
+    """Writes a system's hyperparameters with its scores, and the confusion matrix as an image.
 
     Args:
-      confusion: the picture, uint8 [height, width, 3].
+      trial: its name among HParams' trials. confusion: the picture, uint8 [height, width, 3].
     """
     with tf.summary.create_file_writer(str(directory)).as_default(step=1):
-        hparams.hparams({name: value for name, value in settings.items() if isinstance(value, int | float | str)})
+        shown = {name: value for name, value in settings.items() if isinstance(value, int | float | str)}
+        hparams.hparams(shown, trial_id=trial)
         for name, value in scores.items():
             tf.summary.scalar(f"test/{name}", value)
         tf.summary.image("test/confusion_matrix", confusion[np.newaxis])
+
+
+def write_projection(directory: Path, features: np.ndarray, class_names: Sequence[str]) -> None:
+    """Writes features [n, d] of sessions, and the class of each, for TensorBoard's projector."""
+    directory.mkdir(parents=True, exist_ok=True)
+    config = projector.ProjectorConfig()
+    shown = config.embeddings.add(tensor_name="features", tensor_path="features.tsv", metadata_path="classes.tsv")
+    np.savetxt(directory / shown.tensor_path, features, "%.5g", delimiter="\t")
+    lines = (" ".join(name.split()) for name in class_names)
+    (directory / shown.metadata_path).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    projector.visualize_embeddings(str(directory), config)

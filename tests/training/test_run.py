@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from clgan_tf import models, serving
 from clgan_tf.common import typed_json
@@ -106,6 +107,33 @@ def test_tensorboard_has_what_people_look_for(finished_run):
     scalars, images = tags("test")
     assert {"test/accuracy", "test/f1"} <= scalars
     assert images == {"test/confusion_matrix"}
+
+
+def test_tensorboard_names_trials_after_their_run_and_holds_every_baseline(finished_run):
+    trials = {}
+    for system in ("test", "supervised", "random_forest"):
+        events = EventAccumulator(str(finished_run / "tensorboard" / system)).Reload()
+        content = events.summary_metadata["_hparams_/session_start_info"].plugin_data.content
+        start = HParamsPluginData.FromString(content).session_start_info
+        trials[start.group_name] = start.hparams["model"].string_value
+        assert "test/f1" in events.Tags()["tensors"]
+    assert trials == {
+        "finished": "clgan",
+        "finished: same network, labels alone": "supervised",
+        "finished: RandomForest": "random_forest",
+    }
+
+
+def test_tensorboards_projector_has_the_features_of_the_test_sessions_by_class(finished_run, prepared):
+    folder = finished_run / "tensorboard/test"
+    config = (folder / "projector_config.pbtxt").read_text()
+    assert 'tensor_path: "features.tsv"' in config
+    assert 'metadata_path: "classes.tsv"' in config
+    test = prepared.read("test")
+    features, classes = np.loadtxt(folder / "features.tsv"), (folder / "classes.tsv").read_text().splitlines()
+    expected = serving.load(finished_run / "classifier.keras").features(test.images)
+    np.testing.assert_allclose(features, expected, rtol=1e-3, atol=1e-4)
+    assert classes == [prepared.facts.class_names[label] for label in test.labels]
 
 
 def test_phase_2_starts_from_the_saved_weights_alone(finished_run, prepared, tmp_path):

@@ -1,7 +1,11 @@
 """A run's page: everything that a reader asks for, in one file, whatever classes and captures are called."""
 
 import re
+import shutil
+import subprocess
 from dataclasses import replace
+
+import pytest
 
 from clgan_tf.data.dataset import open_dataset
 from clgan_tf.reporting import run_page
@@ -24,6 +28,24 @@ def test_a_finished_run_has_it_whole_and_in_one_file(finished_run, prepared):
     assert prepared.facts.fingerprint[:16] in text
     assert re.search(r"taken for <strong>\w+</strong>, \d+ % sure \(\w+/\d\.pcap\)", text)
     assert text.count("<pre>") == 5
+
+
+MEASURE = """<script>document.body.dataset.measured = [
+  document.documentElement.scrollWidth <= innerWidth,
+  [...document.images].every(image => image.naturalWidth > 0 && image.getBoundingClientRect().right <= innerWidth),
+  [...document.querySelectorAll("h1, h2, p, li")].every(text => text.scrollWidth <= text.clientWidth),
+].join()</script></body>"""
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
+@pytest.mark.parametrize("width", [1400, 500])
+def test_in_a_browser_it_fits_a_wide_window_and_a_narrow_one(finished_run, tmp_path, width):
+    page = tmp_path / "report.html"
+    page.write_text((finished_run / "report.html").read_text().replace("</body>", MEASURE))
+    command = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}"]
+    command += [f"--window-size={width},900", "--virtual-time-budget=5000", "--dump-dom", page.as_uri()]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert re.search(r'data-measured="(.*?)"', shown)[1] == "true,true,true"
 
 
 def test_what_a_run_does_not_have_is_left_out(finished_run, prepared):

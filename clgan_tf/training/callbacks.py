@@ -1,6 +1,7 @@
 """What happens during training beside the steps: the progress bar, the log, and the saved state."""
 
 import math
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,13 @@ from typing import Any
 import keras
 
 from clgan_tf.common.errors import TrainingError
-from clgan_tf.common.progress import bar
+from clgan_tf.common.progress import QUIET_SECONDS, bar
 from clgan_tf.runs import log
 from clgan_tf.training import checkpoint
 
 
 class Progress(keras.callbacks.Callback):
-    """One bar for a whole phase, in steps, with sessions per second and time left."""
+    """One bar for a whole phase, in steps, with its latest loss and validation accuracy; it leaves a line behind."""
 
     def __init__(self, title: str, rows_per_step: int, steps_per_epoch: int, epochs: int, initial_epoch: int = 0):
         super().__init__()
@@ -24,18 +25,27 @@ class Progress(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Opens the bar."""
         self.bar = bar(self.title, self.total, " steps", initial=self.initial)
-        self.started, self.rows = time.perf_counter(), 0
+        self.started, self.rows, self.measured = time.perf_counter(), 0, ""
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Moves it one step."""
         self.rows += self.rows_per_step
         rate = self.rows / (time.perf_counter() - self.started)
-        self.bar.set_postfix_str(f"{rate:,.0f} sessions/s", refresh=False)
+        self.bar.set_postfix_str(f"{rate:,.0f} sessions/s{self.measured}", refresh=False)
         self.bar.update()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Takes up what the epoch measured."""
+        measured = {"discriminator_loss": "loss", "loss": "loss", "val_accuracy": "validation accuracy"}
+        shown = {title: logs[name] for name, title in measured.items() if logs and name in logs}
+        self.measured = "".join(f", {title} {value:.3f}" for title, value in shown.items())
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Closes it."""
         self.bar.close()
+        seconds = time.perf_counter() - self.started
+        if seconds > QUIET_SECONDS:
+            self.bar.write(f"{self.title}: {self.bar.n:,} steps, {seconds:,.0f} s{self.measured}", sys.stderr)
 
 
 class MetricsLog(keras.callbacks.Callback):

@@ -25,7 +25,7 @@ from clgan_tf.models.on_bytes import OnBytes
 from clgan_tf.runs import environment as run_environment
 from clgan_tf.runs.log import PRETRAINING, Epoch, forget_epochs_after, read_log
 from clgan_tf.runs.result import read_result
-from clgan_tf.training import checkpoint, phases
+from clgan_tf.training import callbacks, checkpoint, phases
 from clgan_tf.training.callbacks import StopOnNaN
 from tests.conftest import UNLABELLED, train_flags
 
@@ -211,6 +211,20 @@ def test_trees_learn_from_the_whole_budget_and_leave_a_classifier_with_the_same_
     labels = {json.loads(line)["label"] for line in capsys.readouterr().out.splitlines() if line.startswith("{")}
     assert labels <= {*prepared.facts.class_names, "unknown"}
     assert len(labels) > 3
+
+
+def test_a_phase_shows_loss_and_validation_and_leaves_a_line(capsys, monkeypatch):
+    moments = iter((0.0, 1.0, 2.0, 3.5))
+    monkeypatch.setattr(time, "perf_counter", lambda: next(moments))
+    progress = callbacks.Progress("Phase 1", 10, 1, 2)
+    progress.on_train_begin()
+    progress.on_train_batch_end(0)
+    progress.on_epoch_end(0, {"discriminator_loss": 1.5, "val_accuracy": 0.25})
+    progress.on_train_batch_end(1)
+    assert progress.bar.postfix == "10 sessions/s, loss 1.500, validation accuracy 0.250"
+    progress.on_train_end()
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.endswith("Phase 1: 2 steps, 4 s, loss 1.500, validation accuracy 0.250")
 
 
 def test_a_torn_log_does_not_stop_a_report_or_a_resumption(tmp_path):

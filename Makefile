@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test lint fuzz clean
+.PHONY: setup demo test lint docs fuzz clean
 
 setup: $(READY)
 
@@ -23,6 +23,9 @@ lint: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet --strict --site-dir=build/site
 
 FUZZ_SECONDS ?= 30
 fuzz: $(READY)

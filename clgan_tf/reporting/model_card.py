@@ -28,5 +28,5 @@ Labels TCP and UDP {data.unit}s with one of {len(data.class_names)} classes:
 {choice_text(result)} {reliability_text(result.scores)}
 
 **Not for**: deciding about people. A session of a class that was not in training is called `unknown` only if it is
-less familiar than `--reject` asks for (docs/commands.md); another network, time or capture point lowers scores.
+less familiar than `--reject` asks for (docs/unknown.md); another network, time or capture point lowers scores.
 """

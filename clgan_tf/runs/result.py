@@ -56,8 +56,8 @@ class Scores:
     """Scores of one system on one split.
 
     accuracy; precision, recall, f1: macro means; weighted: the same three, weighted by class size; per_class: by class
-    name; confusion: [K][K], rows: true class, columns: predicted; sessions: of the split; reliability: of a system that
-    gives probabilities.
+    name; confusion: counts, a row a true class, a column a predicted one; sessions: of the split; reliability: of a
+    system that gives probabilities.
     """
 
     accuracy: float

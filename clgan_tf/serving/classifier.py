@@ -113,10 +113,10 @@ class Classifier:
     ) -> Iterator[dict[str, Any]]:
         """Yields one row a session, capture by capture; memory is bounded, as that of clgan_tf.capture.stream.
 
-        A capture's rows come in order of first packet, unless sessions end or have to leave while it is read.
+        A capture's rows come in order of first packet, unless sessions end or have to leave while it is read. `judged`
+        says what the other arguments are.
 
         Args:
-          strict, progress, workers, live, idle_timeout: see `judged`.
           reject: a session is called UNKNOWN if it is less familiar than this share of training's sessions, which is
             then also how many of those that are known are rejected.
 

@@ -78,7 +78,7 @@ def _prepared(settings: PrepareSettings) -> tuple[Dataset, bool]:
 
 
 def _warn(sentence: object) -> None:
-    print(f"Warning: {sentence}", file=sys.stderr)
+    progress.tell(f"Warning: {sentence}")
 
 
 def _print_captures(dataset: Dataset) -> None:

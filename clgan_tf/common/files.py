@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from clgan_tf.common.errors import ConfigError
 
+PARTIAL = ".partial-"  # so begin the names of what is not whole yet
+
 
 class Marker(NamedTuple):
     """A file that every directory of one kind holds, and what is written in it."""
@@ -100,6 +102,12 @@ def check_free(path: Path, overwrite: bool, marker: Marker) -> None:
         raise ConfigError(f"{path} has no {marker.name} of clgan_tf, which did not make it; choose another directory.")
 
 
+def remove_partial(directory: Path) -> None:
+    """Removes what a process that was killed has written aside below a directory in which no other one is at work."""
+    for path in directory.rglob(f"{PARTIAL}*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def _aside(path: Path) -> Path:
     # The name stays at the end: Keras and matplotlib choose a file's format by it.
-    return path.with_name(f".partial-{os.getpid()}.{path.name}")
+    return path.with_name(f"{PARTIAL}{os.getpid()}.{path.name}")

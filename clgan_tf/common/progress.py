@@ -18,6 +18,11 @@ def bar(title: str, total: int | None, unit: str, **options: Any) -> tqdm:
     return tqdm(total=total, unit=unit, desc=title, leave=False, mininterval=interval, delay=QUIET_SECONDS, **options)
 
 
+def tell(sentence: str) -> None:
+    """Writes a line to standard error, above whatever bar is there."""
+    tqdm.write(sentence, file=sys.stderr)
+
+
 @contextmanager
 def captures_bar(title: str, paths: Sequence[str]) -> Iterator[Callable[[int, int], None]]:
     """A bar over the bytes of capture files; yields what to call with (packets, bytes) read since the last call."""

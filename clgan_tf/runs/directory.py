@@ -6,7 +6,7 @@ from typing import Any
 
 from clgan_tf.common import typed_json
 from clgan_tf.common.errors import ConfigError, DataError
-from clgan_tf.common.files import Marker, written_directory
+from clgan_tf.common.files import Marker, remove_partial, written_directory
 from clgan_tf.common.lock import DirectoryLock
 from clgan_tf.common.setting import as_flags, values
 from clgan_tf.data.description import DataFacts
@@ -62,7 +62,7 @@ class RunDirectory:
 
     @property
     def state(self) -> Path:
-        """Phase 1's state after its last finished epoch."""
+        """Phase 1's state after its last finished epoch; beside it, that after the one before."""
         return self.path / "checkpoints" / "state.npz"
 
     @property
@@ -118,6 +118,7 @@ def open_run(settings: PretrainSettings, trained_on: TrainedOn, source: PrepareS
         if difference := differing_setting(typed_json.read(run.config, type(settings)), settings):
             name, earlier, now = difference
             raise ConfigError(f"--resume: the run has --{name}={earlier}, not {now}; use its flagfile.")
+        remove_partial(run.path)
         if typed_json.read(run.data, TrainedOn) != trained_on:
             raise DataError(f"{settings.dataset} is not the data set of {run.path}; give the run's own or start anew.")
         return run

@@ -101,7 +101,7 @@ def pretrain(settings: PretrainSettings, data: DataFacts, sessions: Unlabelled, 
     schedule = Schedule(settings.pretraining_epochs, settings.batch_size, settings.learning_rate)
     model = build(settings.filling, settings.seed, max(2, len(data.class_names)))  # Logits are not in the trunk.
     model.compile(schedule.optimizer(), schedule.optimizer())
-    done = checkpoint.restore(run.state, model) if run.state.exists() else 0
+    done = checkpoint.restore(run.state, model)
     forget_epochs_after(run.metrics_log, PRETRAINING, done)
     shown = next(iter(pipeline.unlabelled_batches(sessions, min(IMAGES_SHOWN, sessions.count), settings.seed))).numpy()
     watchers = [

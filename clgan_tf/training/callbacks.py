@@ -1,7 +1,6 @@
 """What happens during training beside the steps: the progress bar, the log, and the saved state."""
 
 import math
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import keras
 
 from clgan_tf.common.errors import TrainingError
-from clgan_tf.common.progress import QUIET_SECONDS, bar
+from clgan_tf.common.progress import QUIET_SECONDS, bar, tell
 from clgan_tf.runs import log
 from clgan_tf.training import checkpoint
 
@@ -45,7 +44,7 @@ class Progress(keras.callbacks.Callback):
         self.bar.close()
         seconds = time.perf_counter() - self.started
         if seconds > QUIET_SECONDS:
-            self.bar.write(f"{self.title}: {self.bar.n:,} steps, {seconds:,.0f} s{self.measured}", sys.stderr)
+            tell(f"{self.title}: {self.bar.n:,} steps, {seconds:,.0f} s{self.measured}")
 
 
 class MetricsLog(keras.callbacks.Callback):

@@ -14,6 +14,7 @@ import numpy as np
 
 from clgan_tf.common.errors import ModelFileError
 from clgan_tf.common.files import written_aside
+from clgan_tf.common.progress import tell
 from clgan_tf.models.two_networks import TwoNetworks
 
 HEADER_BYTES = 4096  # more than the header of any array in the archive
@@ -23,20 +24,45 @@ START_ANEW = "start the run anew"
 
 
 def save(path: Path, model: TwoNetworks, epochs_done: int) -> None:
-    """Writes the state after `epochs_done` epochs, whole or not at all."""
+    """Writes the state after `epochs_done` epochs, whole or not at all; the one before it is kept beside it."""
+    if path.exists():
+        path.replace(_before(path))
     write(path, _variables(model), {EPOCHS: np.int64(epochs_done)})
 
 
+def exists(path: Path) -> bool:
+    """Whether there is a state to go on from."""
+    return bool(_saved(path))
+
+
 def restore(path: Path, model: TwoNetworks) -> int:
-    """Puts the saved state into `model`, which must be compiled; returns the number of epochs done.
+    """Puts the saved state into `model`, which must be compiled; returns the number of epochs done, 0 without a state.
+
+    Where the newest state cannot be used the one before it is, with a warning.
 
     Raises:
-      ModelFileError: the file is missing, damaged, or belongs to another model.
+      ModelFileError: the only state, or both, are damaged or belong to another model.
     """
-    epochs_done = int(read(path, _variables(model), EPOCHS, START_ANEW).item())
-    if epochs_done < 1:
-        raise ModelFileError(f"{path}: claims {epochs_done} finished epochs; {START_ANEW}.")
-    return epochs_done
+    saved = _saved(path)
+    for one in saved:
+        try:
+            epochs_done = int(read(one, _variables(model), EPOCHS, START_ANEW).item())
+            if epochs_done < 1:
+                raise ModelFileError(f"{one}: claims {epochs_done} finished epochs; {START_ANEW}.")
+            return epochs_done
+        except ModelFileError as error:
+            if one == saved[-1]:
+                raise
+            tell(f"Warning: {str(error).removesuffix(f'; {START_ANEW}.')}; the state before it is used.")
+    return 0
+
+
+def _before(path: Path) -> Path:
+    return path.with_stem(f"{path.stem}_before")
+
+
+def _saved(path: Path) -> list[Path]:
+    return [one for one in (path, _before(path)) if one.exists()]
 
 
 def write(path: Path, variables: dict[str, keras.Variable], notes: dict[str, Any]) -> None:

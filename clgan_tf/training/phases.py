@@ -40,12 +40,12 @@ def pretrain(model: TwoNetworks, settings: TrainSettings, few: FewLabels, run: R
     Continues from the run's saved state; saves both networks' weights at its end. Where those weights are there and
     the state is not, phase 1 is over and they are loaded.
     """
-    if not run.state.exists() and run.generator_weights.exists() and run.discriminator_weights.exists():
+    if not checkpoint.exists(run.state) and run.generator_weights.exists() and run.discriminator_weights.exists():
         load_weights(model.partner, run.generator_weights)
         load_weights(model.network, run.discriminator_weights)
         forget_epochs_after(run.metrics_log, PRETRAINING, settings.pretraining_epochs)
         return
-    done = checkpoint.restore(run.state, model) if run.state.exists() else 0
+    done = checkpoint.restore(run.state, model)
     forget_epochs_after(run.metrics_log, PRETRAINING, done)
     _, steps = pipeline.adversarial(few, settings.batch_size, settings.seed)
     batches, _ = pipeline.adversarial(few, settings.batch_size, settings.seed, done * steps)

@@ -140,7 +140,7 @@ def test_phase_2_starts_from_the_saved_weights_alone(finished_run, prepared, tmp
     """Without the state of phase 1 a resumed run fine-tunes what the weight files hold."""
     run = tmp_path / "run"
     shutil.copytree(finished_run, run)
-    for name in ("metrics.json", "checkpoints/state.npz"):
+    for name in ("metrics.json", "checkpoints/state.npz", "checkpoints/state_before.npz"):
         (run / name).unlink()
     before = read_log(run / "metrics.jsonl")
     flags = train_flags(prepared, run, "--baselines=supervised,random_forest", "--resume")
@@ -280,6 +280,49 @@ def test_ctrl_c_then_resume_gives_the_weights_of_an_uninterrupted_run(finished_r
         np.testing.assert_array_equal(one, other)
     logs = [(run / "metrics.jsonl").read_text().splitlines() for run in (finished_run, stopped)]
     assert [line for line in logs[0] if '"supervised"' not in line] == logs[1]
+
+
+def test_killed_at_any_moment_and_started_again_it_ends_with_the_same_weights_and_log(finished_run, prepared, tmp_path):
+    killed, generator = tmp_path / "killed", np.random.default_rng(0)
+    flags = train_flags(prepared, killed)
+    command = [sys.executable, "-m", "clgan_tf.main"]
+    log = killed / "metrics.jsonl"
+    for _ in range(3):
+        again = ["train", "--resume", f"--run_dir={killed}"] if (killed / "config.json").exists() else flags
+        process = subprocess.Popen([*command, *again], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        lines, deadline = len(read_log(log)), time.monotonic() + 120
+        while len(read_log(log)) == lines and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(generator.uniform(0, 1.5))  # in a step, while a state or weights are written, between phases
+        process.kill()
+        process.wait()
+    assert main(["train", "--resume", f"--run_dir={killed}"]) == 0
+    for one, other in zip(weights(finished_run), weights(killed), strict=True):
+        np.testing.assert_array_equal(one, other)
+    expected = [epoch for epoch in read_log(finished_run / "metrics.jsonl") if epoch.phase != "supervised"]
+    assert read_log(log) == expected
+    assert not [path for path in killed.rglob("*") if "partial" in path.name]
+
+
+def test_of_a_damaged_state_the_one_before_is_used_with_a_warning(finished_run, prepared, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(finished_run, run)
+    checkpoints = run / "checkpoints"
+    for path in (run / "metrics.json", run / "classifier.keras", *checkpoints.glob("*.h5")):
+        path.unlink()
+    whole = (checkpoints / "state.npz").read_bytes()
+    (checkpoints / "state.npz").write_bytes(whole[: len(whole) // 2])
+    both = ["--baselines=supervised,random_forest", "--resume"]
+    assert main(train_flags(prepared, run, *both)) == 0
+    told = capsys.readouterr().err
+    assert re.search(r"Warning: \S+/state.npz: .*; the state before it is used\.", told)
+    for one, other in zip(weights(finished_run), weights(run), strict=True):
+        np.testing.assert_array_equal(one, other)
+    (run / "metrics.json").unlink()
+    for path in (*checkpoints.glob("*.npz"), *checkpoints.glob("*.h5")):
+        path.write_bytes(b"no archive")
+    assert main(train_flags(prepared, run, *both)) == 1
+    assert "state_before.npz: not what this model needs" in capsys.readouterr().err
 
 
 def test_resume_refuses_other_flags_a_finished_run_and_no_run(finished_run, prepared, tmp_path, capsys):

@@ -50,7 +50,8 @@ from clgan_tf.settings import (
 from clgan_tf.sweeps import results as sweep_results
 from clgan_tf.sweeps.file import read_sweep
 from clgan_tf.sweeps.plan import plan
-from clgan_tf.training.run import Trained, pretrain, train
+from clgan_tf.training.run import Trained, assist, pretrain, train
+from clgan_tf.training.strategy import is_chief
 from clgan_tf.training.tensorboard import write_projection
 
 MOST_PROJECTED = 2_000  # sessions: what a browser moves smoothly
@@ -88,10 +89,18 @@ def _print_captures(dataset: Dataset) -> None:
 
 def run_pretrain(settings: PretrainSettings, source: PrepareSettings | None) -> bool:
     """Prepares the data if need be and makes a trunk, which --init_from takes."""
+    if not is_chief(settings.strategy):
+        return _assist(settings)
     dataset, is_damaged = _dataset(settings.dataset, source)
     run = pretrain(settings, dataset, source)
     print(f"Trunk: {run.trunk}; fine-tune it with --mode=train --init_from={run.trunk}")
     return is_damaged
+
+
+def _assist(settings: PretrainSettings) -> bool:
+    assist(settings, open_any(settings.dataset))
+    print("Phase 1 is over; the first worker goes on alone.")
+    return False
 
 
 def run_train(settings: TrainSettings, source: PrepareSettings | None) -> bool:
@@ -99,6 +108,8 @@ def run_train(settings: TrainSettings, source: PrepareSettings | None) -> bool:
     if settings.resume and RunDirectory(settings.run_dir).metrics.exists():
         print(f"{settings.run_dir} is finished: there is nothing to resume.")
         return False
+    if not is_chief(settings.strategy):
+        return _assist(settings)
     dataset, is_damaged = _dataset(settings.dataset, source)
     trained = train(settings, dataset, source)
     _print_results(_score(trained, dataset, settings.score_on), trained.run, trained.run)

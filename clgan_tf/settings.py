@@ -132,7 +132,8 @@ class PretrainSettings(Settings):
     """Settings of --mode=pretrain: phase 1 of CLGAN+ alone, which needs no label."""
 
     MODE: ClassVar = "pretrain"
-    ABOUT_THE_DIRECTORY: ClassVar = ("run_dir", "dataset", "overwrite", "resume")  # change nothing that is computed
+    # These say where and how, not what is computed.
+    ABOUT_THE_DIRECTORY: ClassVar = ("run_dir", "dataset", "overwrite", "resume", "strategy")
 
     dataset: Path = setting(DATASET)
     run_dir: Path = setting(RUN_DIR)
@@ -154,6 +155,11 @@ class PretrainSettings(Settings):
     )
     learning_rate: float = setting(
         "Of both networks' Adam in phase 1. [2e-4; clgan_plus: 1.5e-3]", default=None, above=0, most=1
+    )
+    strategy: str = setting(
+        "Devices of phase 1: one, all GPUs of this machine, those of TF_CONFIG's workers, or a TPU's cores.",
+        default="one",
+        choices=("one", "mirrored", "multi_worker", "tpu"),
     )
     filling: FillingSettings = FillingSettings()
 

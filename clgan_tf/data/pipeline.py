@@ -14,13 +14,16 @@ MAX_CACHED_EXAMPLES = 4_000_000  # 3.1 GB of images; above that, records are rea
 MAX_SHUFFLED_EXAMPLES = 500_000
 
 
-def adversarial(few: FewLabels, batch_size: int, seed: int, skip_steps: int = 0) -> tuple[tf.data.Dataset, int]:
+def adversarial(
+    few: FewLabels, batch_size: int, seed: int, skip_steps: int = 0, replicas: int = 1
+) -> tuple[tf.data.Dataset, int]:
     """Endless batches for phase 1, and the number of steps in an epoch over the unlabelled sessions.
 
     Args:
       batch_size: unlabelled rows a step; labelled rows too, but never more than there are.
       seed: with the step number it determines every batch.
       skip_steps: begin where a run that was stopped after so many steps would go on.
+      replicas: both parts can be cut into so many equal ones; of few labelled rows some come twice for it.
 
     Returns:
       A dataset of {"labelled": [b, 28, 28, 1] uint8, "labels": [b] int64, "unlabelled": [batch_size, 28, 28, 1]
@@ -35,7 +38,8 @@ def adversarial(few: FewLabels, batch_size: int, seed: int, skip_steps: int = 0)
             f"{few.unlabelled.shards[0].parent}: no training session is left without its label; lower --labels, add "
             "captures to unlabelled/, or pass --pretraining_epochs=0."
         )
-    labelled_stream = supervised(few.labelled, min(batch_size, len(few.labelled)), seed)
+    labelled_rows = -(-min(batch_size, len(few.labelled)) // replicas) * replicas
+    labelled_stream = supervised(few.labelled, labelled_rows, seed)
     stream = two_streams(labelled_stream, _shuffled_images(few.unlabelled, batch_size, seed + 1)).skip(skip_steps)
     return stream.prefetch(tf.data.AUTOTUNE), max(1, count // batch_size)
 
@@ -88,6 +92,29 @@ def two_streams(labelled: tf.data.Dataset, unlabelled: tf.data.Dataset | None) -
     return tf.data.Dataset.zip(labelled, unlabelled).map(
         lambda pair, images: {"labelled": pair[0], "labels": pair[1], "unlabelled": images}
     )
+
+
+def distributed(
+    stream: tf.data.Dataset, strategy: tf.distribute.Strategy
+) -> tf.data.Dataset | tf.distribute.DistributedDataset:
+    """Batches cut into equal parts, a part for each replica, in order: together they see what one would see.
+
+    Every worker reads the whole stream, so that no part depends on how many there are.
+    """
+    replicas = strategy.num_replicas_in_sync
+    if replicas == 1:
+        return stream
+
+    def parts(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        here = replicas // context.num_input_pipelines
+        first = here * context.input_pipeline_id
+
+        def cut(rows: tf.Tensor) -> tf.Tensor:
+            return tf.reshape(rows, (replicas, rows.shape[0] // replicas, *rows.shape[1:]))[first : first + here]
+
+        return stream.map(lambda batch: tf.nest.map_structure(cut, batch)).unbatch()
+
+    return strategy.distribute_datasets_from_function(parts)
 
 
 def in_order(examples: Examples, batch_size: int = 1024) -> tf.data.Dataset:

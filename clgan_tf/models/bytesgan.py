@@ -8,6 +8,7 @@ from keras import layers
 
 from clgan_tf.models.discriminator import LEAK, with_head
 from clgan_tf.models.gan import gan_of
+from clgan_tf.models.generator import batch_normalisation
 from clgan_tf.models.pixels import IMAGE_BYTES, IMAGE_SHAPE
 
 
@@ -33,7 +34,7 @@ def build_bytesgan_generator(noise_size: int) -> keras.Model:
     x = layers.Dense(49 * 64, name="project")(noise)
     x = layers.Reshape((49, 64), name="reshape")(x)  # [batch, 49, 64]
     x = layers.Conv1DTranspose(32, 25, strides=4, padding="same", name="deconvolution_1")(x)  # [batch, 196, 32]
-    x = layers.BatchNormalization(name="normalisation_1")(x)
+    x = batch_normalisation("normalisation_1")(x)
     x = layers.LeakyReLU(LEAK, name="activation_1")(x)
     x = layers.Conv1DTranspose(1, 25, strides=4, padding="same", name="deconvolution_2")(x)  # [batch, 784, 1]
     x = layers.Reshape(IMAGE_SHAPE, name="rows")(x)

@@ -54,9 +54,15 @@ class GAN(TwoNetworks):
         return self.partner
 
     def noise(self, batch_size: int | tf.Tensor, step: int | tf.Tensor) -> tf.Tensor:
-        """The noise of one step, [batch, n] in U[-1, 1]; differs by replica under tf.distribute."""
-        shape = (batch_size, self.generator.input.shape[-1])
-        return tf.random.stateless_uniform(shape, seed_of(self.seed, step), minval=-1.0, maxval=1.0)
+        """The noise of one step, [batch, n] in U[-1, 1]; each of several replicas has its part of what one has."""
+        context = tf.distribute.get_replica_context()
+        replicas = context.num_replicas_in_sync if context else 1
+        shape = (replicas * batch_size, self.generator.input.shape[-1])
+        whole = tf.random.stateless_uniform(shape, seed_of(self.seed, step, replica=0), minval=-1.0, maxval=1.0)
+        if replicas == 1:
+            return whole
+        first = context.replica_id_in_sync_group * batch_size
+        return tf.slice(whole, [first, 0], [batch_size, shape[1]])
 
     def generate(self, count: int, step: int = 0) -> tf.Tensor:
         """Generated sessions as bytes, [count, 28, 28, 1] uint8, for people to look at."""

@@ -41,10 +41,18 @@ def feature_matching(real_features: tf.Tensor, generated_features: tf.Tensor) ->
     The squared norm: the plain norm has no gradient where both means meet.
     The real mean is a target, so no gradient flows into it.
     """
-    # float32 whatever the policy: the mean of many half-precision features loses their small differences.
-    real, generated = (tf.reduce_mean(tf.cast(x, tf.float32), axis=0) for x in (real_features, generated_features))
-    difference = tf.stop_gradient(real) - generated
+    difference = tf.stop_gradient(_mean_of_rows(real_features)) - _mean_of_rows(generated_features)
     return tf.reduce_sum(tf.square(difference))
+
+
+def _mean_of_rows(features: tf.Tensor) -> tf.Tensor:
+    """Over the whole batch, of which a replica may have a part only. Features: [rows, units]; returns [units]."""
+    # float32 whatever the policy: the mean of many half-precision features loses their small differences.
+    mean = tf.reduce_mean(tf.cast(features, tf.float32), axis=0)
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return mean
+    return context.all_reduce(tf.distribute.ReduceOp.MEAN, mean)
 
 
 def non_saturating(generated_logits: tf.Tensor) -> tf.Tensor:

@@ -86,7 +86,11 @@ class TwoNetworks(keras.Model):
             (self.loss_mean if name == "loss" else self.means[name]).update_state(value)
         if labels is not None:
             self.accuracy.update_state(labels, logits)
-        return {metric.name: metric.result() for metric in self.metrics}
+        logs = {metric.name: metric.result() for metric in self.metrics}
+        if isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
+            # Keras (3.15) takes the mean over rows there, of which a number has none.
+            logs = {name: value[tf.newaxis] for name, value in logs.items()}
+        return logs
 
     def test_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Cross entropy and accuracy of (images, labels)."""
@@ -95,6 +99,9 @@ class TwoNetworks(keras.Model):
         self.loss_mean.update_state(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
         self.accuracy.update_state(labels, logits)
         return {"loss": self.loss_mean.result(), "accuracy": self.accuracy.result()}
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Nothing: all is built, and Keras's own (3.15) cannot take the batches of several workers for it."""
 
     def get_config(self) -> dict[str, Any]:
         """Both networks and the seed."""
@@ -126,10 +133,11 @@ class TwoNetworks(keras.Model):
         self.compile(**{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()})
 
 
-def seed_of(seed: int, step: int | tf.Tensor) -> tf.Tensor:
-    """The seed of whatever is random in a step of a run, int64 [2]; differs by replica under tf.distribute."""
-    context = tf.distribute.get_replica_context()
-    replica = context.replica_id_in_sync_group if context else 0
+def seed_of(seed: int, step: int | tf.Tensor, replica: int | tf.Tensor | None = None) -> tf.Tensor:
+    """The seed of whatever is random in a step of a run, int64 [2]; by default another one for each replica."""
+    if replica is None:
+        context = tf.distribute.get_replica_context()
+        replica = context.replica_id_in_sync_group if context else 0
     return tf.random.fold_in(tf.stack([tf.cast(seed, tf.int64), tf.cast(step, tf.int64)]), replica)
 
 

@@ -12,6 +12,7 @@ from clgan_tf.common.setting import as_flags, values
 from clgan_tf.data.description import DataFacts
 from clgan_tf.data.few_labels import LabelFacts
 from clgan_tf.runs.environment import environment
+from clgan_tf.runs.log import keep_pretraining
 from clgan_tf.settings import FLAGFILE, PrepareSettings, PretrainSettings
 
 FLAGFILE_HEAD = "# Made by clgan_tf; repeats the run in"
@@ -119,6 +120,7 @@ def open_run(settings: PretrainSettings, trained_on: TrainedOn, source: PrepareS
             name, earlier, now = difference
             raise ConfigError(f"--resume: the run has --{name}={earlier}, not {now}; use its flagfile.")
         remove_partial(run.path)
+        keep_pretraining(run.metrics_log)
         if typed_json.read(run.data, TrainedOn) != trained_on:
             raise DataError(f"{settings.dataset} is not the data set of {run.path}; give the run's own or start anew.")
         return run

@@ -38,7 +38,7 @@ def append(path: Path, epoch: Epoch) -> None:
         file.write(typed_json.line(epoch))
 
 
-def forget_epochs_after(path: Path, phase: str, epochs: int) -> None:
-    """Keeps of a stopped run's log the first `epochs` of `phase` alone, before the run is continued."""
-    kept = [epoch for epoch in read_log(path) if epoch.phase == phase and epoch.epoch <= epochs]
-    typed_json.write_lines(path, kept)
+def keep_pretraining(path: Path, epochs: int | None = None) -> None:
+    """Keeps of a stopped run's log what it is continued from: the epochs of PRETRAINING, or so many of them."""
+    own = [epoch for epoch in read_log(path) if epoch.phase == PRETRAINING]
+    typed_json.write_lines(path, [epoch for epoch in own if epochs is None or epoch.epoch <= epochs])

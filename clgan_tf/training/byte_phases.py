@@ -18,9 +18,10 @@ from clgan_tf.data.few_labels import FewLabels, Unlabelled
 from clgan_tf.models.filling import FillingGAN
 from clgan_tf.models.finetuned import FineTuned
 from clgan_tf.runs.directory import RunDirectory
-from clgan_tf.runs.log import PRETRAINING, forget_epochs_after
+from clgan_tf.runs.log import PRETRAINING, keep_pretraining
 from clgan_tf.settings import SCHEDULES, FillingSettings, PretrainSettings, TrainSettings, TuningSettings
 from clgan_tf.training import callbacks, checkpoint, trunk, warm_start
+from clgan_tf.training.strategy import is_chief, require_parts, strategy_of
 from clgan_tf.training.tensorboard import IMAGES_SHOWN, TensorBoard, save_picture, side_by_side
 
 WARM_UP = 0.1  # of a phase's steps
@@ -74,7 +75,6 @@ def train(
     """
     model = build(settings.filling, settings.seed, len(data.class_names))
     if start := settings.init_from:
-        forget_epochs_after(run.metrics_log, PRETRAINING, 0)
         if start.suffix == ".keras":
             warm_start.load(start, model, data)
             settings = replace(settings, tuning=replace(settings.tuning, fills=False))
@@ -95,14 +95,18 @@ def build(filling: FillingSettings, seed: int, num_classes: int) -> FillingGAN:
 
 def pretrain(settings: PretrainSettings, data: DataFacts, sessions: Unlabelled, run: RunDirectory) -> None:
     """Phase 1 of a run: makes its trunk, if it has none; continues from its saved state, if there is one."""
+    writes = is_chief(settings.strategy)
     if run.trunk.exists():
-        forget_epochs_after(run.metrics_log, PRETRAINING, settings.pretraining_epochs)
         return
     schedule = Schedule(settings.pretraining_epochs, settings.batch_size, settings.learning_rate)
-    model = build(settings.filling, settings.seed, max(2, len(data.class_names)))  # Logits are not in the trunk.
-    model.compile(schedule.optimizer(), schedule.optimizer())
+    require_parts(settings.strategy, settings.batch_size, of_each=2)
+    strategy = strategy_of(settings.strategy)
+    with strategy.scope():
+        model = build(settings.filling, settings.seed, max(2, len(data.class_names)))  # Logits are not in the trunk.
+        model.compile(schedule.optimizer(), schedule.optimizer())
     done = checkpoint.restore(run.state, model)
-    forget_epochs_after(run.metrics_log, PRETRAINING, done)
+    if writes:
+        keep_pretraining(run.metrics_log, done)
     shown = next(iter(pipeline.unlabelled_batches(sessions, min(IMAGES_SHOWN, sessions.count), settings.seed))).numpy()
     watchers = [
         callbacks.StopOnNaN("learning_rate"),
@@ -111,10 +115,12 @@ def pretrain(settings: PretrainSettings, data: DataFacts, sessions: Unlabelled, 
         callbacks.SaveState(run.state),
     ]
     try:
-        learn_bytes(model, sessions, schedule, settings.seed, watchers, done)
+        learn_bytes(model, sessions, schedule, settings.seed, watchers if writes else None, done, strategy)
     except tf.errors.OpError:
         tfrecord.check(sessions.shards)  # tf.data does not say which file was damaged.
         raise
+    if not writes:
+        return
     trunk.save(run.trunk, model, trunk.TrunkFacts(data, sessions.count, settings.seed, settings.filling))
     save_picture(side_by_side(shown, model), run.generated_picture)
 
@@ -136,24 +142,29 @@ def learn_bytes(
     sessions: Unlabelled,
     schedule: Schedule,
     seed: int,
-    watchers: Sequence[keras.callbacks.Callback] = (),
+    watchers: Sequence[keras.callbacks.Callback] | None = (),
     epochs_done: int = 0,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> None:
     """Phase 1: trains both networks, which are compiled, on sessions without labels.
 
-    watchers: callbacks. epochs_done: of an interrupted training.
+    watchers: callbacks beside a bar; None: of a worker that shows nothing. epochs_done: of an interrupted training.
+    strategy: in whose scope the networks are.
     """
+    strategy = strategy or tf.distribute.get_strategy()
     rows = min(schedule.rows, sessions.count)
-    rows -= rows % 2  # Half of them are filled.
+    rows -= rows % (2 * strategy.num_replicas_in_sync)  # Half of each replica's are filled.
     title = "Phase 1, hidden and filled bytes"
+    progress = callbacks.Progress(title, rows, STEPS_PER_EPOCH, schedule.epochs, epochs_done)
+    batches = pipeline.unlabelled_batches(sessions, rows, seed, epochs_done * STEPS_PER_EPOCH)
     model.fit(
-        pipeline.unlabelled_batches(sessions, rows, seed, epochs_done * STEPS_PER_EPOCH),
+        pipeline.distributed(batches, strategy),
         steps_per_epoch=STEPS_PER_EPOCH,
         epochs=schedule.epochs,
         initial_epoch=epochs_done,
         verbose=0,
         shuffle=False,  # The pipeline has shuffled.
-        callbacks=[callbacks.Progress(title, rows, STEPS_PER_EPOCH, schedule.epochs, epochs_done), *watchers],
+        callbacks=[] if watchers is None else [progress, *watchers],
     )
 
 

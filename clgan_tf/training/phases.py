@@ -13,9 +13,10 @@ from clgan_tf.data import pipeline, tfrecord
 from clgan_tf.data.few_labels import FewLabels
 from clgan_tf.models.two_networks import TwoNetworks, default_optimizer
 from clgan_tf.runs.directory import RunDirectory
-from clgan_tf.runs.log import PRETRAINING, forget_epochs_after
+from clgan_tf.runs.log import PRETRAINING, keep_pretraining
 from clgan_tf.settings import TrainSettings
 from clgan_tf.training import callbacks, checkpoint
+from clgan_tf.training.strategy import is_chief, require_parts, strategy_of
 from clgan_tf.training.tensorboard import IMAGES_SHOWN, TensorBoard, save_picture, side_by_side
 
 MIN_STEPS_PER_EPOCH = 10  # With few labels an epoch is shorter than its validation; it gets at least so many steps.
@@ -43,39 +44,54 @@ def pretrain(model: TwoNetworks, settings: TrainSettings, few: FewLabels, run: R
     if not checkpoint.exists(run.state) and run.generator_weights.exists() and run.discriminator_weights.exists():
         load_weights(model.partner, run.generator_weights)
         load_weights(model.network, run.discriminator_weights)
-        forget_epochs_after(run.metrics_log, PRETRAINING, settings.pretraining_epochs)
         return
+    strategy = strategy_of(settings.strategy)
+    replicas, writes = strategy.num_replicas_in_sync, is_chief(settings.strategy)
+    require_parts(settings.strategy, settings.batch_size)
+    own, num_classes = model, model.num_classes
+    if replicas > 1:
+        with strategy.scope():
+            model = build_model(settings, num_classes)
     done = checkpoint.restore(run.state, model)
-    forget_epochs_after(run.metrics_log, PRETRAINING, done)
     _, steps = pipeline.adversarial(few, settings.batch_size, settings.seed)
-    batches, _ = pipeline.adversarial(few, settings.batch_size, settings.seed, done * steps)
+    batches, _ = pipeline.adversarial(few, settings.batch_size, settings.seed, done * steps, replicas)
     rows = min(settings.batch_size, len(few.labelled)) + 2 * settings.batch_size
     # Examples lie class by class: evenly spaced rows show as many classes as there is room for.
     real = few.labelled.images[np.linspace(0, len(few.labelled) - 1, IMAGES_SHOWN).astype(int)]
+    watchers = [
+        callbacks.Progress("Phase 1, adversarial", rows, steps, settings.pretraining_epochs, done),
+        callbacks.StopOnNaN("learning_rate"),
+        callbacks.MetricsLog(run.metrics_log, PRETRAINING),
+        TensorBoard(run.tensorboard, PRETRAINING, rows, real),
+        callbacks.SaveState(run.state),
+    ]
+    if writes:
+        keep_pretraining(run.metrics_log, done)
+    # Validation is only shown in phase 1: several replicas do without.
+    validation = pipeline.in_order(few.validation) if len(few.validation) and replicas == 1 else None
     try:
         model.fit(
-            batches,
+            pipeline.distributed(batches, strategy),
             steps_per_epoch=steps,
             epochs=settings.pretraining_epochs,
             initial_epoch=done,
-            validation_data=pipeline.in_order(few.validation) if len(few.validation) else None,
+            validation_data=validation,
             verbose=0,
             shuffle=False,  # The pipeline has shuffled.
-            callbacks=[
-                callbacks.Progress("Phase 1, adversarial", rows, steps, settings.pretraining_epochs, done),
-                callbacks.StopOnNaN("learning_rate"),
-                callbacks.MetricsLog(run.metrics_log, PRETRAINING),
-                TensorBoard(run.tensorboard, PRETRAINING, rows, real),
-                callbacks.SaveState(run.state),
-            ],
+            callbacks=watchers if writes else [],
         )
     except tf.errors.OpError:
         # Records of the unlabelled stream are read while training; tf.data does not say which file was damaged.
         tfrecord.check(few.unlabelled.shards)
         raise
+    if not writes:
+        return
     save_weights(model.partner, run.generator_weights)
     save_weights(model.network, run.discriminator_weights)
     save_picture(side_by_side(real, model), run.generated_picture)
+    if model is not own:  # What follows runs on one device.
+        load_weights(own.partner, run.generator_weights)
+        load_weights(own.network, run.discriminator_weights)
 
 
 def finetune(

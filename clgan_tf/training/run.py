@@ -20,7 +20,7 @@ from clgan_tf.models.classifier import build_classifier
 from clgan_tf.models.two_networks import TwoNetworks
 from clgan_tf.runs.directory import RunDirectory, TrainedOn, open_run
 from clgan_tf.runs.environment import environment
-from clgan_tf.runs.log import HELD_OUT, PRETRAINING, forget_epochs_after
+from clgan_tf.runs.log import HELD_OUT
 from clgan_tf.runs.result import RunResult
 from clgan_tf.settings import PrepareSettings, PretrainSettings, TrainSettings
 from clgan_tf.training import byte_phases, distillation, phases
@@ -130,8 +130,6 @@ def _trained(
     model = phases.build_model(settings, num_classes)
     if isinstance(model, TwoNetworks) and settings.pretraining_epochs:
         phases.pretrain(model, settings, few, run)
-    else:
-        forget_epochs_after(run.metrics_log, PRETRAINING, 0)
     network = _classifying(model)
     phases.finetune(network, settings, few, run)
     return network
@@ -147,6 +145,23 @@ def pretrain(settings: PretrainSettings, dataset: Dataset, source: PrepareSettin
     run = open_run(settings, TrainedOn(dataset.facts), source)
     byte_phases.pretrain(settings, dataset.facts, every_session(dataset), run)
     return run
+
+
+def assist(settings: PretrainSettings, dataset: Dataset) -> None:
+    """Phase 1 as a worker that is not the chief has it: it computes its part of every step and writes nothing."""
+    tf.config.experimental.enable_op_determinism()
+    # Only a run that is resumed has anything to go on from; of another the chief may be clearing the directory.
+    run = RunDirectory(settings.run_dir if settings.resume else settings.run_dir / "nothing")
+    if not isinstance(settings, TrainSettings):
+        byte_phases.pretrain(settings, dataset.facts, every_session(dataset), run)
+        return
+    few = few_labels(dataset, settings.labels, settings.labels_unit, settings.unlabelled, settings.seed)
+    if settings.model in (*models.WITH_TRUNK, models.AUTO) and settings.init_from is None:
+        byte_phases.pretrain(settings, dataset.facts, few.every_session, run)
+    elif settings.model in models.NETWORKS and settings.model not in models.WITH_TRUNK:
+        model = phases.build_model(settings, len(dataset.facts.class_names))
+        if isinstance(model, TwoNetworks):
+            phases.pretrain(model, settings, few, run)
 
 
 def _classifying(model: keras.Model) -> keras.Model:

@@ -1,9 +1,5 @@
 """CLGAN as Keras users meet it, and the traps of two optimizers, metrics, saving and seeds."""
 
-import subprocess
-import sys
-import textwrap
-
 import keras
 import numpy as np
 import pytest
@@ -229,47 +225,3 @@ def test_half_precision_keeps_float32_heads_and_wraps_neither_optimizer():
         assert type(model.optimizer) is type(model.partner_optimizer) is keras.optimizers.Adam
     finally:
         keras.mixed_precision.set_global_policy("float32")
-
-
-MIRRORED = """
-    from clgan_tf.common.quiet import import_tensorflow
-    import_tensorflow()
-    import keras, numpy as np, tensorflow as tf
-    from clgan_tf import models
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    rng = np.random.default_rng(0)
-    half = {"labelled": rng.integers(0, 255, (4, 28, 28, 1)).astype("uint8"), "labels": np.arange(4) % 3,
-            "unlabelled": rng.integers(0, 255, (4, 28, 28, 1)).astype("uint8")}
-    whole = {name: np.concatenate([value, value]) for name, value in half.items()}
-
-    def step(strategy, data):
-        with strategy.scope():
-            keras.utils.set_random_seed(1)
-            model = models.build("dcgan", 3, dropout=0.0)
-            model.compile(keras.optimizers.SGD(1.0), keras.optimizers.SGD(0.0))
-        before = model.discriminator.get_weights()
-        noise = []
-        # The same noise on both replicas: what is left is the scale of the summed gradients.
-        model.noise = lambda count, step: tf.random.stateless_uniform((4, 100), (1, 2), -1.0)
-        model.fit(tf.data.Dataset.from_tensors(data), verbose=0, shuffle=False)
-        return [new - old for old, new in zip(before, model.discriminator.get_weights())]
-
-    single = step(tf.distribute.get_strategy(), half)
-    mirrored = step(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), whole)
-    for one, two in zip(single, mirrored):
-        np.testing.assert_allclose(one, two, atol=1e-5)
-
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    with strategy.scope():
-        model = models.build("dcgan", 3)
-    noise = strategy.experimental_local_results(strategy.run(lambda: model.noise(4, 0)))
-    assert not np.array_equal(noise[0], noise[1])
-    print("same step, different noise")
-"""
-
-
-def test_two_replicas_take_the_step_of_one_with_different_noise():
-    script = textwrap.dedent(MIRRORED)
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert "same step, different noise" in done.stdout, done.stderr[-3000:]

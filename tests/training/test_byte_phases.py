@@ -117,6 +117,8 @@ def test_the_temperature_is_fitted_on_labels_that_its_network_has_not_learned_fr
     (whole_budget, pool), (others, same_pool) = learned["finetuning"], learned["held out"]
     assert (len(whole_budget), len(others), pool) == (60, 48, same_pool)
     assert others < whole_budget
+    phases = [epoch.phase for epoch in read_log(run / "metrics.jsonl")]
+    assert phases == ["finetuning", "finetuning", "held out", "held out"]  # The twin takes nothing from the log.
     reliability = read_result(run / "metrics.json").scores.reliability
     assert reliability.temperature == serving.load(run / "classifier.keras").head.temperature != 1
     # The same run without labels to spare is not scaled.

@@ -23,7 +23,7 @@ from clgan_tf.main import main
 from clgan_tf.models.discriminator import build_discriminator
 from clgan_tf.models.on_bytes import OnBytes
 from clgan_tf.runs import environment as run_environment
-from clgan_tf.runs.log import PRETRAINING, Epoch, forget_epochs_after, read_log
+from clgan_tf.runs.log import PRETRAINING, Epoch, keep_pretraining, read_log
 from clgan_tf.runs.result import read_result
 from clgan_tf.training import callbacks, checkpoint, phases
 from clgan_tf.training.callbacks import StopOnNaN
@@ -229,11 +229,15 @@ def test_a_phase_shows_loss_and_validation_and_leaves_a_line(capsys, monkeypatch
 
 def test_a_torn_log_does_not_stop_a_report_or_a_resumption(tmp_path):
     path = tmp_path / "metrics.jsonl"
-    epochs = [Epoch(PRETRAINING, number, {"loss": 0.5 / number}) for number in (1, 2)]
+    epochs = [
+        Epoch(phase, number, {"loss": 0.5 / number}) for phase in (PRETRAINING, "finetuning") for number in (1, 2)
+    ]
     lines = [typed_json.line(epoch) for epoch in epochs]
     path.write_text("".join(lines) + lines[0][:-9])
     assert read_log(path) == epochs
-    forget_epochs_after(path, PRETRAINING, 1)
+    keep_pretraining(path)
+    assert read_log(path) == epochs[:2]
+    keep_pretraining(path, 1)
     assert path.read_text() == lines[0]
     path.write_text(lines[0] + '{"phase": 1}\n' + lines[1])
     with pytest.raises(DataError, match=r"metrics.jsonl, line 2: .*phase.*train the run anew"):

@@ -35,5 +35,8 @@ def capturing(interface: str) -> Iterator[str]:
             raise CaptureError(str(error).replace(path, interface)) from error
         finally:
             process.terminate()
+            with suppress(subprocess.TimeoutExpired):  # A pipe that is closed before its end is an error to it.
+                process.communicate(timeout=2)
+            process.kill()
     if is_over and process.returncode:
         raise CaptureError(f"{interface}: {program} ended with status {process.returncode}; see what it says above.")

@@ -25,7 +25,9 @@ class Rotation:
             return cls(float("inf"), float("inf"))
         parts = re.fullmatch(r"([1-9][0-9]{0,8})([kMGsmhd])", text)
         if not parts:
-            raise ConfigError(f"--rotate takes a size such as 100M or a time such as 1h, not {text!r}.")
+            raise ConfigError(
+                f"--rotate takes a size such as 100M (k, M, G) or a time such as 1h (s, m, h, d), not {text!r}."
+            )
         number, unit = int(parts[1]), parts[2]
         return cls(number * SIZES.get(unit, float("inf")), number * TIMES.get(unit, float("inf")))
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from clgan_tf.capture import REPRESENTATIONS, UNITS, SessionRules
 from clgan_tf.common import typed_json
-from clgan_tf.common.errors import ModelFileError
+from clgan_tf.common.errors import ConfigError, ModelFileError
 from clgan_tf.models.byte_vectors import ByteVectors
 from clgan_tf.models.classifier import ClassProbabilities
 from clgan_tf.models.familiarity import Familiarity
@@ -130,8 +130,7 @@ def check(path: Path) -> None:
         raise _not_ours(path, f"it cannot be read as one: {error}") from error
     heads = 0
     for item in _objects(config):
-        # As text: a hostile value may be of any type.
-        named = tuple(None if item.get(key) is None else str(item.get(key)) for key in NAMING)
+        named = _named(item)
         if named not in ALLOWED:
             raise _not_ours(path, f"it names {named[0]}.{named[1]}, which no classifier of ours has")
         sizes = item.get("config", {}) if isinstance(item.get("config"), dict) else {}
@@ -147,6 +146,21 @@ def check(path: Path) -> None:
     if heads != 1:
         raise _not_ours(path, "it has no class names")
     _check_weights(path, weights)
+
+
+def require_allowed(network: keras.Model) -> None:
+    """Raises ConfigError where a network, before it is trained, has what no saved classifier may hold."""
+    named = map(_named, _objects(keras.saving.serialize_keras_object(network)))
+    if foreign := sorted({str(name[1]) for name in named if name not in ALLOWED}):
+        raise ConfigError(
+            f"{network.name} has {', '.join(foreign)}, which could not be loaded again; use other layers, or allow "
+            "these in clgan_tf/models/archive.py (docs/adding.md)."
+        )
+
+
+def _named(item: dict[str, Any]) -> tuple[str | None, ...]:
+    """What a serialized object is, as ALLOWED has it; as text: a hostile value may be of any type."""
+    return tuple(None if item.get(key) is None else str(item.get(key)) for key in NAMING)
 
 
 def _check_weights(path: Path, weights: bytes) -> None:

@@ -11,6 +11,7 @@ from clgan_tf.common.errors import ModelFileError
 from clgan_tf.common.files import written_aside
 from clgan_tf.data import pipeline, tfrecord
 from clgan_tf.data.few_labels import FewLabels
+from clgan_tf.models import archive
 from clgan_tf.models.two_networks import TwoNetworks, default_optimizer
 from clgan_tf.runs.directory import RunDirectory
 from clgan_tf.runs.log import PRETRAINING, keep_pretraining
@@ -30,6 +31,7 @@ def build_model(settings: TrainSettings, num_classes: int) -> keras.Model:
     options = {"seed": settings.seed, "generator_loss": settings.generator_loss}
     taken = {name: value for name, value in options.items() if name in models.takes(settings.model)}
     model = models.build(settings.model, num_classes, **taken)
+    archive.require_allowed(model.classifier() if isinstance(model, TwoNetworks) else model)
     if isinstance(model, TwoNetworks):
         model.compile(default_optimizer(settings.learning_rate), default_optimizer(settings.learning_rate))
     return model

@@ -1,5 +1,7 @@
 """Every network's intermediate shapes and parameter counts: the sizes of the paper, section 2.2."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -196,3 +198,10 @@ def test_a_network_is_one_file_and_one_line_of_the_registry(prepared, tmp_path, 
     assert "| Tiny |" in capsys.readouterr().out
     classifier = serving.load(tmp_path / "run/classifier.keras")
     assert classifier.predict_bytes(prepared.read("test").images).shape[1] == 12
+    (tmp_path / "clgan_added_network.py").write_text(
+        ADDED.replace("layers.Dense(8", "layers.EinsumDense('bi,ij->bj', 8")
+    )
+    monkeypatch.delitem(sys.modules, "clgan_added_network")
+    assert main(train_flags(prepared, tmp_path / "other", "--model=tiny")) == 2
+    assert "tiny has EinsumDense, which could not be loaded again; use other layers" in capsys.readouterr().err
+    assert not (tmp_path / "other/checkpoints/state.npz").exists()

@@ -22,6 +22,7 @@ from clgan_tf.runs.result import Reliability
 GAN_LOSSES = ("discriminator_loss", "generator_loss")  # the paper's figure 4
 FILLING_LOSSES = ("hidden_byte_loss", "generator_loss", "detection_loss", "session_loss")
 AUTOENCODER_LOSSES = ("labelled_loss", "reconstruction_loss")
+BELOW = {"loc": "outside lower center", "frameon": False, "fontsize": 8}  # a legend there never covers data
 PROBABILITIES = {
     "probability_real": "p(real), unlabelled sessions",
     "probability_real_generated": "p(real), generated sessions",
@@ -163,7 +164,7 @@ def labels_figure(
     axes.yaxis.set_major_formatter("{x:.0%}")
     axes.set(title=title, xlabel="labelled sessions", ylabel=f"{measure} on the test split")
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False, fontsize=8, ncols=2, loc="lower right")
+    figure.legend(**BELOW, ncols=3)
     return figure
 
 
@@ -176,7 +177,7 @@ def reliability_figure(found: Reliability, title: str) -> Figure:
     right.plot([0, 1], [0, 1], color=DARK, linestyle="--", linewidth=1, label="as sure as it is right")
     right.plot(probabilities, [one.accuracy for one in found.bins], marker="o", color=CONTENT_COLOUR, label="measured")
     right.set(ylabel="share that is right", xlim=(0, 1), ylim=(0, 1.02), title=title)
-    right.legend(loc="upper left", frameon=False)
+    figure.legend(**BELOW, ncols=2)
     counts.bar(probabilities, [one.sessions for one in found.bins], width=0.05, color=CONTENT_COLOUR)
     counts.set(xlabel="probability of the label", ylabel="sessions")
     for axis in (right, counts):
@@ -219,7 +220,7 @@ def audit_figure(findings: list[Finding], title: str) -> Figure:
     axes.set(xlim=(0, 1.08), ylim=(-1.1, len(ordered) - 0.4), xlabel="cross-validated accuracy of this group alone")
     axes.set_title(title, parse_math=False)
     handles = [pyplot.Rectangle((0, 0), 1, 1, color=colour) for colour in (SHORTCUT_COLOUR, CONTENT_COLOUR)]
-    axes.legend(handles, ["names hosts or moments", "content"], loc="lower right", frameon=False)
+    figure.legend(handles, ["names hosts or moments", "content"], **BELOW, ncols=2)
     return figure
 
 

@@ -5,7 +5,10 @@ import warnings
 import numpy as np
 import pytest
 
+from clgan_tf.capture.representation import FieldGroup
+from clgan_tf.evaluation.audit import Finding
 from clgan_tf.reporting import figures
+from clgan_tf.runs.result import Bin, Reliability
 
 
 @pytest.mark.parametrize(
@@ -26,3 +29,27 @@ def test_names_are_shown_as_they_are_where_a_font_has_them_and_as_numbers_where_
         figure = figures.confusion_figure(np.eye(3, dtype=int), names, "title")
         figures.save(figure, tmp_path / "picture.png")
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == shown
+
+
+def drawings() -> dict[str, figures.Figure]:
+    curves = {f"system {number}": {100: [0.5, 0.6], 1000: [0.9 - number / 20]} for number in range(8)}
+    bins = [Bin(10, 0.1, 0.9), Bin(10, 0.9, 0.1)]
+    findings = [Finding(group, 2, 0.1, 0.9, 0.9) for group in (FieldGroup.PORTS, FieldGroup.LENGTHS)]
+    return {
+        "labels": figures.labels_figure(curves, [], "title"),
+        "reliability": figures.reliability_figure(Reliability(1.0, 0.8, 0.8, bins), "title"),
+        "audit": figures.audit_figure(findings, "title"),
+    }
+
+
+@pytest.mark.parametrize("name", ["labels", "reliability", "audit"])
+def test_a_legend_covers_no_data(name):
+    figure = drawings()[name]
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    for axes in figure.axes:
+        assert axes.get_legend() is None
+        assert not box.overlaps(axes.get_window_extent())
+    assert figure.bbox.containsx(box.x0)
+    assert figure.bbox.containsx(box.x1)

@@ -263,21 +263,23 @@ def _score(trained: Trained, dataset: Dataset, split: str, explains: bool = True
     scores |= evaluation.evaluate(others, scored, class_names)
     result = replace(trained.result, systems={**trained.result.systems, **scores})
     if explains:
-        explanation = explain(own, given, scored, dataset.read("train"), class_names, result.settings.seed)
-        _project(trained.run, scored, class_names, result.settings.seed)
+        seed, saved = result.settings.seed, trained.run.classifier
+        classifier = serving.load(saved) if saved.exists() else None
+        model = classifier.model if classifier else None
+        explanation = explain(own, given, scored, dataset.read("train"), dataset.facts, seed, model)
+        if classifier:
+            _project(trained.run, classifier, scored, seed)
         write_results(trained.run, result, dataset, explanation)
     else:
         write_results(trained.run, result)
     return result
 
 
-def _project(run: RunDirectory, scored: Examples, class_names: list[str], seed: int) -> None:
-    """Shows what the saved classifier makes of the scored sessions in TensorBoard's projector."""
-    if not run.classifier.exists():
-        return
+def _project(run: RunDirectory, classifier: serving.Classifier, scored: Examples, seed: int) -> None:
+    """Shows what the classifier makes of the scored sessions in TensorBoard's projector."""
     shown = scored[np.sort(np.random.default_rng(seed).permutation(len(scored))[:MOST_PROJECTED])]
-    features = serving.load(run.classifier).features(shown.images)
-    write_projection(run.tensorboard / "test", features, [class_names[label] for label in shown.labels])
+    features = classifier.features(shown.images)
+    write_projection(run.tensorboard / "test", features, [classifier.class_names[label] for label in shown.labels])
 
 
 def _print_results(result: RunResult, run: RunDirectory, classifier_run: RunDirectory) -> None:

@@ -20,6 +20,7 @@ FOLDS = 5
 LEAVES = 1024  # of the tree: it may cut a range of times or addresses into so many pieces
 WARNING_LEVEL = 0.8  # of the way from the majority class to every session right
 PCAP_HEADER, RECORD_HEADER = 24, 16
+FRAME = PCAP_HEADER + RECORD_HEADER  # where the first frame begins
 ETHERNET, ETHERNET_HEADER = 1, 14  # link type, bytes
 FIRST_BYTES = 16
 
@@ -54,11 +55,10 @@ def field_groups(examples: Examples, representation: Representation) -> dict[Fie
     if representation.begins_with is Beginning.PAYLOAD:
         groups = {FieldGroup.FIRST_PAYLOAD_BYTES: image[:, :FIRST_BYTES].astype(float)}
     elif representation.begins_with is Beginning.IP_HEADER:
-        groups = _ip_fields(image, np.zeros(len(image), np.int64))
+        groups = _ip_fields(image, ip_header(image, representation))
     else:
-        link_type, frame = _number(image, 20, 4), PCAP_HEADER + RECORD_HEADER
-        ethernet = link_type == ETHERNET
-        groups = _ip_fields(image, np.where(ethernet, frame + ETHERNET_HEADER, frame))
+        link_type, ethernet, frame = _number(image, 20, 4), _is_ethernet(image), FRAME
+        groups = _ip_fields(image, ip_header(image, representation))
         groups[FieldGroup.CAPTURE_TIME] = np.stack(
             [_number(image, PCAP_HEADER, 4), _number(image, PCAP_HEADER + 4, 4)], 1
         ).astype(float)
@@ -68,6 +68,17 @@ def field_groups(examples: Examples, representation: Representation) -> dict[Fie
     in_headers = groups.get(FieldGroup.LENGTHS, whole[:, :0])
     groups[FieldGroup.LENGTHS] = np.concatenate([whole, in_headers], 1)
     return {group: groups[group] for group in representation.shows}
+
+
+def ip_header(image: np.ndarray, representation: Representation) -> np.ndarray:
+    """Where the first packet's IP header begins in each row of `image` int64 [n, 784], which shows one: int64 [n]."""
+    if representation.begins_with is Beginning.IP_HEADER:
+        return np.zeros(len(image), np.int64)
+    return np.where(_is_ethernet(image), FRAME + ETHERNET_HEADER, FRAME)
+
+
+def _is_ethernet(image: np.ndarray) -> np.ndarray:
+    return _number(image, 20, 4) == ETHERNET
 
 
 def _ip_fields(image: np.ndarray, network: np.ndarray) -> dict[FieldGroup, np.ndarray]:

@@ -1,13 +1,17 @@
 """What a system goes by, and where it is wrong: for people who must decide whether to trust it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
+import keras
 import numpy as np
 from scipy.special import softmax
 
+from clgan_tf.capture import REPRESENTATIONS
+from clgan_tf.data.description import DataFacts
 from clgan_tf.data.examples import IMAGE_BYTES, Examples
 from clgan_tf.evaluation import Predictor
+from clgan_tf.evaluation.attribution import integrated_gradients, parts_of
 
 MISTAKES = 5
 SESSIONS_ASKED = 64
@@ -34,22 +38,45 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Explanation:
-    """The worst mistakes, surest first, and what each byte is worth, float [784]: see `worth_of_bytes`."""
+    """What a system goes by.
+
+    mistakes: the worst, surest first; worth: of each byte, float [784], see `worth_of_bytes`; added: of a network, what
+    each byte adds to the probability of the true class in the mean, without its sign, float [784], see
+    `integrated_gradients`; shares: of that, by what the bytes are.
+    """
 
     mistakes: list[Mistake]
     worth: np.ndarray
+    added: np.ndarray | None = None
+    shares: dict[str, float] = field(default_factory=dict)
 
 
 def explain(
-    predictor: Predictor, logits: np.ndarray, scored: Examples, train: Examples, class_names: list[str], seed: int
+    predictor: Predictor,
+    logits: np.ndarray,
+    scored: Examples,
+    train: Examples,
+    facts: DataFacts,
+    seed: int,
+    classifier: keras.Model | None = None,
 ) -> Explanation | None:
-    """Of a system that gives logits [n, K], here of the sessions that are scored; None of one that does not."""
+    """Of a system that gives logits [n, K], here of the sessions that are scored; None of one that does not.
+
+    classifier: the same system as it is saved, if it is.
+    """
     if predictor.temperature is None:
         return None
     probabilities = softmax(logits / predictor.temperature, axis=1)
-    return Explanation(
-        worst_mistakes(probabilities, scored, train, class_names), worth_of_bytes(predictor, scored, seed)
-    )
+    mistakes = worst_mistakes(probabilities, scored, train, facts.class_names)
+    worth = worth_of_bytes(predictor, scored, seed)
+    asked = scored[np.random.default_rng(seed).permutation(len(scored))[:SESSIONS_ASKED]]
+    added = integrated_gradients(classifier, asked.images, asked.labels) if classifier else None
+    if added is None:
+        return Explanation(mistakes, worth)
+    sizes = np.abs(added)
+    parts = parts_of(asked.images, REPRESENTATIONS[facts.representation])
+    shares = {name: float(sizes[part].sum() / sizes.sum()) for name, part in parts.items()}
+    return Explanation(mistakes, worth, sizes.mean(axis=0), shares)
 
 
 def worst_mistakes(

@@ -46,7 +46,7 @@ def write_results(
         of_classes = {name: one.f1 for name, one in result.scores.per_class.items()}
         figures.save(figures.classes_figure(of_classes, result.scores.f1), run.path / "class_scores.png")
         if explanation is not None:
-            figures.save(figures.bytes_figure(explanation.worth), run.path / "bytes.png")
+            figures.save(figures.bytes_figure(explanation.worth, explanation.added), run.path / "bytes.png")
         run_page.write(run, result, dataset, explanation)
     with written_aside(run.path / "model_card.md") as aside:
         aside.write_text(model_card(result), encoding="utf-8")

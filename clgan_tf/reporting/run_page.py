@@ -27,7 +27,7 @@ PICTURES = {  # by section; those that a run has
         "losses, who wins, accuracy by epoch; a dot: the epoch that early stopping kept",
     ),
     "Sessions that the generator made": ("generated_sessions.png", "above: real sessions; below: the generator's"),
-    "Which bytes it goes by": ("bytes.png", "the darker, the more the true class loses without these bytes"),
+    "Which bytes it goes by": ("bytes.png", "the darker, the more the true class depends on these bytes"),
 }
 BYTES_SHOWN, BYTES_A_LINE = 96, 32
 
@@ -49,7 +49,7 @@ def page(result: RunResult, dataset: Dataset, explanation: Explanation | None, p
         "Classes": classes_table(replace(result.scores, per_class=per_class)),
         "Confusions": "",
         "How sure": reliability_text(result.scores),
-        "Which bytes it goes by": _which_bytes(result) if explanation else "",
+        "Which bytes it goes by": _which_bytes(result, explanation) if explanation else "",
         "Its surest mistakes": "\n\n".join(map(_mistake, explanation.mistakes)) if explanation else "",
         "Training": "",
         "Sessions that the generator made": "",
@@ -113,11 +113,19 @@ def _data(result: RunResult, dataset: Dataset) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _which_bytes(result: RunResult) -> str:
-    return (
+def _which_bytes(result: RunResult, explanation: Explanation) -> str:
+    text = (
         f"Of some sessions of the {result.settings.score_on} split each block of bytes is exchanged for another "
         "session's; the picture shows how much less probable the true class then is. What stands out and is no "
         "payload, a port or a time say, is a shortcut until the contrary is shown."
+    )
+    if not explanation.shares:
+        return text
+    rows = [[name, f"{100 * share:.0f} %"] for name, share in explanation.shares.items()]
+    return (
+        f"{text} Integrated gradients say the same of single bytes: how much each adds to that probability, or takes "
+        "from it, against a session of zeros.\n\n"
+        + markdown.table(["What the bytes are", "Share of all that is added or taken"], rows)
     )
 
 

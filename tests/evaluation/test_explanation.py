@@ -63,4 +63,4 @@ def test_there_are_no_more_of_them_than_people_read():
 
 def test_a_system_that_gives_labels_alone_is_not_explained():
     scored = examples(np.zeros(10, np.int64), "test")
-    assert explain(Predictor(lambda images: np.zeros(10)), np.zeros(10), scored, scored, NAMES, 0) is None
+    assert explain(Predictor(lambda images: np.zeros(10)), np.zeros(10), scored, scored, None, 0) is None

@@ -1,0 +1,75 @@
+"""Which bytes and headers a network goes by: integrated gradients (Sundararajan et al. 2017, arXiv 1703.01365)."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from clgan_tf.capture.representation import Beginning, Representation
+from clgan_tf.data.examples import IMAGE_BYTES
+from clgan_tf.evaluation.audit import FRAME, ip_header
+
+NUMBERS = ("byte_vectors", "scaling")  # the layer of a network that makes numbers of bytes
+STEPS = 16
+FIRST_PAYLOAD = 16
+
+
+def integrated_gradients(classifier: keras.Model, images: np.ndarray, labels: np.ndarray) -> np.ndarray | None:
+    """What each byte adds to the probability of its session's class, against a session of zeros: float [n, 784].
+
+    A session's values add up to how much more probable its class is than for zeros.
+
+    Args:
+      classifier: as `models.archive.load` gives it; images: uint8 [n, 28, 28, 1]; labels: int64 [n].
+
+    Returns:
+      None where bytes never become numbers: a forest has no gradient.
+    """
+    layer = next((layer for layer in classifier.layers if layer.name in NUMBERS), None)
+    if layer is None:
+        return None
+    before = keras.Model(classifier.input, layer.output)
+    behind = keras.Model(layer.output, classifier.output["probabilities"])
+    shown, nothing = before(images), before(np.zeros_like(images))
+    slope = tf.zeros_like(shown)
+    for step in range(STEPS):
+        between = nothing + (step + 0.5) / STEPS * (shown - nothing)
+        with tf.GradientTape() as tape:
+            tape.watch(between)
+            chance = tf.gather(behind(between, training=False), labels, batch_dims=1)
+        slope += tape.gradient(chance, between) / STEPS
+    return tf.reduce_sum(tf.reshape((shown - nothing) * slope, (len(images), IMAGE_BYTES, -1)), axis=-1).numpy()
+
+
+def parts_of(images: np.ndarray, representation: Representation) -> dict[str, np.ndarray]:
+    """Which bytes of each image are what, by name: bool [n, 784]; uint8 [n, 28, 28, 1]."""
+    rows, at = images.reshape(len(images), IMAGE_BYTES).astype(int), np.arange(IMAGE_BYTES)
+
+    def byte(offset: np.ndarray) -> np.ndarray:
+        return rows[np.arange(len(rows)), np.minimum(offset, IMAGE_BYTES - 1)]
+
+    nothing = np.zeros(len(rows), int)
+    if representation.begins_with is Beginning.PAYLOAD:
+        edges = {"first 16 bytes of payload": nothing + FIRST_PAYLOAD, "later payload": nothing + IMAGE_BYTES}
+    else:
+        network = ip_header(rows, representation)
+        frame = np.minimum(network, FRAME)
+        four = byte(network) >> 4 == 4
+        length = byte(network + 2) << 8 | byte(network + 3)
+        end = network + np.where(four, length, 40 + (byte(network + 4) << 8 | byte(network + 5)))
+        transport = network + np.where(four, (byte(network) & 15) * 4, 40)
+        tcp = np.where(four, byte(network + 9), byte(network + 6)) == 6
+        payload = np.minimum(transport + np.where(tcp, (byte(transport + 12) >> 4) * 4, 8), end)
+        edges = {
+            "capture header": frame,
+            "link layer": network,
+            "IP header": transport,
+            "TCP or UDP header": payload,
+            "first 16 bytes of payload": np.minimum(payload + FIRST_PAYLOAD, end),
+            "rest of the first packet": end,
+            "later packets": nothing + IMAGE_BYTES,
+        }
+    begin, parts = nothing, {}
+    for name, stop in edges.items():
+        parts[name] = (at >= begin[:, np.newaxis]) & (at < stop[:, np.newaxis])
+        begin = np.maximum(begin, stop)
+    return {name: part for name, part in parts.items() if part.any()}

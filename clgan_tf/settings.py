@@ -41,8 +41,8 @@ class PrepareSettings(Settings):
         "What the source is; demo makes its captures there first.", default="captures", choices=SOURCE_KINDS
     )
     dataset: Path = setting(DATASET)
-    session_labels: Path | None = setting(
-        "CSV file with the label of single sessions, by 5-tuple and time; folders then name no class.", default=None
+    session_labels: tuple[Path, ...] = setting(
+        "CSV files with the label of single sessions, by 5-tuple and time; folders then name no class.", default=()
     )
     representation: str = setting("Which bytes of a session make its image.", default="masked", choices=REPRESENTATIONS)
     unit: str = setting("Both directions of a 5-tuple together, or each as a flow.", default="session", choices=UNITS)
@@ -355,6 +355,8 @@ class ExportSettings(OfAClassifier):
     def __post_init__(self) -> None:
         super().__post_init__()
         suffix = EXPORT_SUFFIXES[self.format]
+        if not suffix and Path(self.output).suffix in filter(None, EXPORT_SUFFIXES.values()):
+            raise ConfigError(f"--output={self.output!r} is a directory with --format={self.format}; name the format.")
         if suffix and Path(self.output).suffix != suffix:
             raise ConfigError(f"--output of --format={self.format} must end in {suffix}, not {self.output!r}.")
 
@@ -367,7 +369,9 @@ class SuggestSettings(OfAClassifier):
 
     captures: tuple[Path, ...] = setting("Capture files to choose from, separated by commas.")
     count: int = setting("How many sessions to suggest.", default=50, least=1, most=10_000)
-    session_labels: Path | None = setting("CSV file of labels there are: their sessions are left out.", default=None)
+    session_labels: tuple[Path, ...] = setting(
+        "CSV files of labels there are: their sessions are left out.", default=()
+    )
     output: str = setting("FILE.csv; fill in its column `label` and give it to prepare as --session_labels.")
     seed: int = setting("Seed of the choice.", default=0, least=0, most=MAX_SEED)
 

@@ -4,10 +4,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
 from clgan_tf.common.errors import ConfigError
+from clgan_tf.common.progress import tell
 
 PARTIAL = ".partial-"  # so begin the names of what is not whole yet
 
@@ -81,6 +84,19 @@ def move_away(path: Path) -> Path | None:
     if not path.exists():
         return None
     return path.rename(path.with_name(f".{path.name}.replaced-{os.getpid()}"))
+
+
+def keep_earlier(path: Path) -> None:
+    """Renames a file that stands at `path` and holds anything after the present moment, and tells of it."""
+    if path.exists() and path.stat().st_size:
+        tell(f"{path} was there; it is {move_behind(path)} now.")
+
+
+def move_behind(path: Path) -> Path:
+    """Renames a file after the present moment; returns its new name."""
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    numbered = (path.with_name(f"{path.stem}-{moment}{f'-{n}' if n else ''}{path.suffix}") for n in count())
+    return path.rename(next(name for name in numbered if not name.exists()))
 
 
 def check_free(path: Path, overwrite: bool, marker: Marker) -> None:

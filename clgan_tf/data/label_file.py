@@ -9,7 +9,7 @@ import hashlib
 import ipaddress
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,8 +46,9 @@ OF_A_MOMENT = 1.0  # seconds around a time that stands alone: CICFlowMeter write
 
 
 class Line(NamedTuple):
-    """A line of the file. start, end: Unix seconds, infinite where it has none; label: index of the class."""
+    """A line of a file. start, end: Unix seconds, infinite where it has none; label: index of the class."""
 
+    path: Path
     number: int
     start: float
     end: float
@@ -64,16 +65,15 @@ class Line(NamedTuple):
 
 @dataclass
 class SessionLabels:
-    """All lines of a file that have a label, by the undirected key of their session.
+    """All lines of one file, or several, that have a label, by the undirected key of their session.
 
-    fingerprint: SHA-256 of the file; used: numbers of the lines that were of a session.
+    fingerprint: see `fingerprint`; used: those that were of a session.
     """
 
-    path: Path
     class_names: list[str]
     lines: dict[bytes, list[Line]]
     fingerprint: str
-    used: set[int] = field(default_factory=set)
+    used: set[Line] = field(default_factory=set)
 
     def of(self, sessions: Sessions) -> np.ndarray:
         """Labels int64 [n] of sessions, UNLABELLED where no line is of one.
@@ -92,11 +92,11 @@ class SessionLabels:
             other = next((line for line in lines if line.label != lines[0].label), None)
             if other:
                 raise DataError(
-                    f"{self.path}: lines {lines[0].number} and {other.number} call one session "
+                    f"{_named([lines[0], other])} call one session "
                     f"{self.class_names[lines[0].label]} and {self.class_names[other.label]}; correct one of them."
                 )
             labels[row] = lines[0].label
-            self.used |= {line.number for line in lines}
+            self.used |= set(lines)
         return labels
 
     def unused(self) -> str:
@@ -105,57 +105,75 @@ class SessionLabels:
         Raises:
           DataError: a class has no session.
         """
-        numbers = defaultdict(set)
-        for line in (line for lines in self.lines.values() for line in lines):
-            numbers[line.label].add(line.number)
-        for label, of_class in numbers.items():
-            if not of_class & self.used:
+        every = {line for lines in self.lines.values() for line in lines}
+        if not self.used:
+            raise DataError(
+                f"{', '.join(sorted({str(line.path) for line in every}))}: none of the {len(every):,} labels is of a "
+                "session in the captures; are they of these captures, and their times in UTC?"
+            )
+        for label, name in enumerate(self.class_names):
+            of_class = sorted(line for line in every if line.label == label)
+            if not self.used & set(of_class):
                 raise DataError(
-                    f"{self.path}: none of the {len(of_class)} lines of class {self.class_names[label]} is of a "
-                    "session in the captures; correct addresses, ports or times (UTC), or leave the class out."
+                    f"{of_class[0].path}: none of the {len(of_class)} lines of class {name} is of a session in the "
+                    "captures; correct addresses, ports or times (UTC), or leave the class out."
                 )
-        left = sorted(set().union(*numbers.values()) - self.used)
-        if not left:
-            return ""
-        named = ", ".join(map(str, left[:MOST_NAMED])) + (", ..." if len(left) > MOST_NAMED else "")
-        return f"{self.path}: {len(left):,} of {len(left) + len(self.used):,} labels are of no session: lines {named}."
+        left = sorted(every - self.used)
+        return f"{len(left):,} of {len(every):,} labels are of no session: {_named(left)}." if left else ""
 
 
-def read(path: Path) -> SessionLabels:
-    """The labels of a file; lines without one are passed over.
+def read(paths: Sequence[Path]) -> SessionLabels:
+    """The labels of one file or several; lines without one are passed over.
 
     Raises:
-      DataError: it cannot be read, lacks a column, or a line says what is no address, port, protocol or time.
+      DataError: a file cannot be read, lacks a column, or a line says what is no address, port, protocol or time.
     """
+    rows = [(path, *row) for path in paths for row in _of_file(path)]
+    class_names = sorted({name for _, _, name, *_ in rows})
+    files = ", ".join(map(str, paths))
+    _refuse_odd_names(files, class_names)
+    if len(class_names) < 2:
+        raise DataError(f"{files}: labels of {len(class_names)} classes; two are needed at least.")
+    lines: dict[bytes, list[Line]] = defaultdict(list)
+    for path, number, name, key, start, end in rows:
+        lines[key].append(Line(path, number, start, end, class_names.index(name)))
+    return SessionLabels(class_names, dict(lines), fingerprint(paths))
+
+
+def _named(lines: Sequence[Line]) -> str:
+    """Files and numbers of at most MOST_NAMED lines."""
+    files = dict.fromkeys(line.path for line in lines[:MOST_NAMED])
+    of_file = {path: [str(line.number) for line in lines[:MOST_NAMED] if line.path == path] for path in files}
+    texts = [f"{path}: line{'s' if len(found) > 1 else ''} {_listed(found)}" for path, found in of_file.items()]
+    return "; ".join(texts) + (", ..." if len(lines) > MOST_NAMED else "")
+
+
+def _listed(texts: Sequence[str]) -> str:
+    return " and ".join(texts) if len(texts) == 2 else ", ".join(texts)
+
+
+def _of_file(path: Path) -> list[tuple[int, str, bytes, float, float]]:
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = list(_rows(path, csv.reader(file)))
-        digest = fingerprint(path)
+            return list(_rows(path, csv.reader(file)))
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}; --session_labels takes a CSV file.") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: byte {error.start} of a block is not UTF-8; save it as CSV in UTF-8.") from error
     except csv.Error as error:
         raise DataError(f"{path}: is no CSV file ({error}); save it as one.") from error
-    class_names = sorted({name for _, name, *_ in rows})
-    _refuse_odd_names(path, class_names)
-    if len(class_names) < 2:
-        raise DataError(f"{path}: labels of {len(class_names)} classes; two are needed at least.")
-    lines: dict[bytes, list[Line]] = defaultdict(list)
-    for number, name, key, start, end in rows:
-        lines[key].append(Line(number, start, end, class_names.index(name)))
-    return SessionLabels(path, class_names, dict(lines), digest)
 
 
-def fingerprint(path: Path | None) -> str:
-    """SHA-256 of a file; of none, an empty text."""
-    if path is None:
-        return ""
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}; --session_labels takes a CSV file.") from error
+def fingerprint(paths: Sequence[Path]) -> str:
+    """SHA-256 of a file; of several, of their SHA-256 behind each other; of none, an empty text."""
+    digests = []
+    for path in paths:
+        try:
+            with open(path, "rb") as file:
+                digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+        except OSError as error:
+            raise DataError(f"{path}: {error.strerror}; --session_labels takes a CSV file.") from error
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest() if digests else ""
 
 
 def _rows(path: Path, reader: Iterator[list[str]]) -> Iterator[tuple[int, str, bytes, float, float]]:
@@ -248,15 +266,17 @@ def _moment(text: str) -> datetime:
     raise ValueError(f"{text!r} is no time; write 2024-05-01T12:00:00Z or Unix seconds")
 
 
-def _refuse_odd_names(path: Path, names: Iterable[str]) -> None:
+def _refuse_odd_names(files: str, names: Iterable[str]) -> None:
     """Raises DataError where names look alike to people, or are none."""
     alike: dict[str, str] = {}
     for name in names:
         if not name.isprintable():
-            raise DataError(f"{path}: {name!r} is no name of a class; give it one without control characters.")
+            raise DataError(f"{files}: {name!r} is no name of a class; give it one without control characters.")
         plain = plain_form(name)
         if plain in UNLABELLED_SPELLINGS:
-            raise DataError(f"{path}: {name!r} would be a class; leave a session without a label empty.")
+            raise DataError(f"{files}: {name!r} would be a class; leave a session without a label empty.")
         if plain in alike:
-            raise DataError(f"{path}: {alike[plain]!r} and {name!r} differ in case or spaces alone; write one of them.")
+            raise DataError(
+                f"{files}: {alike[plain]!r} and {name!r} differ in case or spaces alone; write one of them."
+            )
         alike[plain] = name

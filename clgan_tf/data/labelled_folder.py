@@ -35,7 +35,10 @@ def sources_below(root: Path, least_classes: int = 2) -> Sources:
     class_names = [name for name in captures if name != UNLABELLED_NAME]
     is_unlabelled = list(captures) == [UNLABELLED_NAME]  # Sessions without labels are there to pre-train.
     if len(class_names) < least_classes and not is_unlabelled:
-        raise DataError(f"{root}: {len(class_names)} class folders; at least {least_classes} are needed.")
+        raise DataError(
+            f"{root}: {len(class_names)} class folders; at least {least_classes} are needed, or labels of "
+            "single sessions (--session_labels)."
+        )
     labels = {name: label for label, name in enumerate(class_names)} | {UNLABELLED_NAME: UNLABELLED}
     sources = [
         Source(str(path), plain_name(path, root), labels[name]) for name, paths in captures.items() for path in paths

@@ -5,11 +5,10 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from clgan_tf.common.files import naming, written_aside
+from clgan_tf.common.files import keep_earlier, move_behind, naming, written_aside
 from clgan_tf.common.output import reader_is_gone
 from clgan_tf.common.rotation import Rotation
 
@@ -24,6 +23,8 @@ Row = dict[str, Any]
 def write_rows(rows: Iterable[Row], output: str) -> int:
     """Writes rows to FILE.jsonl, FILE.csv (whole or not at all) or, for "-", as JSON lines to standard output.
 
+    A file that stands there is renamed, see `keep_earlier`: it may hold labels that a person has filled in.
+
     Returns the number of rows.
 
     Raises:
@@ -31,6 +32,7 @@ def write_rows(rows: Iterable[Row], output: str) -> int:
     """
     if output == "-":
         return _print_rows(rows, flush=False)
+    keep_earlier(Path(output))
     with written_aside(output) as aside, open(aside, "w", newline="", encoding="utf-8") as file:
         return _count(map(_writer(output, file), rows))
 
@@ -44,8 +46,7 @@ def write_stream(rows: Iterable[Row], output: str, rotate: str = "") -> int:
         return _print_rows(rows, flush=True)
     path, rotation, count = Path(output), Rotation.of(rotate), 0
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and path.stat().st_size:
-        _move_behind(path)
+    keep_earlier(path)
     waiting = iter(rows)
     row = next(waiting, None)
     if row is None:
@@ -60,18 +61,8 @@ def write_stream(rows: Iterable[Row], output: str, rotate: str = "") -> int:
                 count += 1
                 row = next(waiting, None)
         if row is not None:
-            _move_behind(path)
+            move_behind(path)
     return count
-
-
-def _move_behind(path: Path) -> None:
-    """Renames a file after the present moment."""
-    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    for number in range(1 << 20):
-        name = path.with_name(f"{path.stem}-{moment}{f'-{number}' if number else ''}{path.suffix}")
-        if not name.exists():
-            path.rename(name)
-            return
 
 
 def _print_rows(rows: Iterable[Row], flush: bool) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from clgan_tf import models
+from clgan_tf.common.errors import DataError
 from clgan_tf.common.files import written_aside
 from clgan_tf.data import pipeline
 from clgan_tf.data.dataset import Dataset
@@ -52,9 +53,11 @@ def train(
 
     Raises:
       ConfigError: the run directory cannot be used, or there is no such system.
-      DataError: the data set does not serve the label budget, or is not the resumed run's.
+      DataError: the data set does not serve the label budget, or is not the resumed run's; --init_from is no file.
     """
     models.check(settings.model, settings.baselines, settings.generator_loss)
+    if settings.init_from and not settings.init_from.is_file():  # before there is a run that could not be resumed
+        raise DataError(f"--init_from: {settings.init_from}: No such file; make it with --mode=pretrain or train.")
     started, machine = time.perf_counter(), environment()
     tf.config.experimental.enable_op_determinism()
     dataset.require_classes()

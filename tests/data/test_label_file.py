@@ -39,7 +39,7 @@ def twice(tmp_path) -> capture.Sessions:
 
 
 def labels(path: Path, sessions: capture.Sessions) -> list[str]:
-    read = label_file.read(path)
+    read = label_file.read([path])
     return [read.class_names[label] if label >= 0 else "" for label in read.of(sessions)]
 
 
@@ -100,33 +100,51 @@ def test_where_ranges_meet_the_session_belongs_to_the_one_it_begins_in(tmp_path,
 )
 def test_what_a_line_must_not_say(tmp_path, lines, words):
     with pytest.raises(DataError) as raised:
-        label_file.read(written(tmp_path, *lines))
+        label_file.read([written(tmp_path, *lines)])
     assert words in str(raised.value)
     assert str(tmp_path / "labels.csv") in str(raised.value)
 
 
 def test_a_file_that_is_none(tmp_path):
     with pytest.raises(DataError, match="line 1 has no column destination, destination_port, label"):
-        label_file.read(written(tmp_path, header="source,source_port,protocol"))
+        label_file.read([written(tmp_path, header="source,source_port,protocol")])
     with pytest.raises(DataError, match="No such file"):
-        label_file.read(tmp_path / "none.csv")
+        label_file.read([tmp_path / "none.csv"])
     path = tmp_path / "labels.csv"
     path.write_bytes(OURS.encode() + b"\n\xff\xfe")
     with pytest.raises(DataError, match="is not UTF-8"):
-        label_file.read(path)
+        label_file.read([path])
     path.write_text(OURS + "\n" + "x" * 200_000)
     with pytest.raises(DataError, match="is no CSV file"):
-        label_file.read(path)
+        label_file.read([path])
 
 
 def test_two_labels_for_one_session_and_a_class_without_one_are_refused(tmp_path, twice):
-    read = label_file.read(written(tmp_path, f"{ONE},,,Chat", f"{ONE},,,Email"))
+    read = label_file.read([written(tmp_path, f"{ONE},,,Chat", f"{ONE},,,Email")])
     with pytest.raises(DataError, match="lines 2 and 3 call one session Chat and Email; correct one"):
         read.of(twice)
-    read = label_file.read(written(tmp_path, f"{ONE},,,Chat", OTHER, OTHER))
+    read = label_file.read([written(tmp_path, f"{ONE},,,Chat", OTHER, OTHER)])
     read.of(twice)
     with pytest.raises(DataError, match="none of the 2 lines of class Other is of a session in the captures"):
         read.unused()
+    read = label_file.read([written(tmp_path, OTHER, OTHER.replace("Other", "Email"))])
+    read.of(twice)
+    with pytest.raises(DataError, match="none of the 2 labels is of a session in the captures; are they of these"):
+        read.unused()
+
+
+def test_several_files_are_as_one_and_each_is_named(tmp_path, twice):
+    one = written(tmp_path, f"{ONE},,,Chat").rename(tmp_path / "one.csv")
+    two = written(tmp_path, OTHER, OTHER, header=OURS)
+    read = label_file.read([one, two])
+    assert read.class_names == ["Chat", "Other"]
+    assert read.of(twice).tolist() == [0, 0]
+    assert read.fingerprint not in (label_file.fingerprint([one]), label_file.fingerprint([two]))
+    assert label_file.fingerprint([one, two]) == read.fingerprint != label_file.fingerprint([two, one])
+    two.write_text(two.read_text().replace(OTHER, f"{ONE},,,Other", 1))
+    read = label_file.read([one, two])
+    with pytest.raises(DataError, match=r"one.csv: line 2; \S+labels.csv: line 2 call one session Chat and Other"):
+        read.of(twice)
 
 
 def test_captures_and_a_file_of_labels_become_a_data_set(tmp_path, demo_corpus, capsys):
@@ -151,12 +169,12 @@ def test_captures_and_a_file_of_labels_become_a_data_set(tmp_path, demo_corpus, 
     flags += [f"--session_labels={tmp_path / 'labels.csv'}"]
     assert main(flags) == 0
     printed = capsys.readouterr()
-    assert f"1 of {len(known) + 1} labels are of no session: lines " in printed.err
+    assert f"1 of {len(known) + 1} labels are of no session: {tmp_path / 'labels.csv'}: line " in printed.err
     total = next(line for line in printed.out.splitlines() if line.startswith("total"))
     packets = sum(row.packets for row in open_dataset(tmp_path / "data").captures if row.class_name == "unlabelled")
     assert total.split()[1] == f"{packets:,}"  # Those of a capture with several classes count once.
     settings = PrepareSettings(
-        source=tmp_path / "days", dataset=tmp_path / "again", session_labels=tmp_path / "labels.csv"
+        source=tmp_path / "days", dataset=tmp_path / "again", session_labels=(tmp_path / "labels.csv",)
     )
     dataset = prepare(settings)
     assert dataset.facts.class_names == ["Chat", "VoIP"]

@@ -37,6 +37,12 @@ def test_filled_in_it_labels_the_sessions_of_a_new_data_set(finished_run, demo_c
     printed = capsys.readouterr().out
     assert printed.startswith("30 sessions; guessed: ")
     labelled(todo, rows)
+    filled = todo.read_text()
+    suggested(finished_run, path, todo, "--count=3")
+    (kept,) = tmp_path.glob("todo-*.csv")  # Nobody's work is lost.
+    assert kept.read_text() == filled
+    assert f"{todo} was there; it is {kept} now" in capsys.readouterr().err
+    kept.replace(todo)
     (tmp_path / "captures").mkdir()
     shutil.copy(path, tmp_path / "captures")
     flags = ["--mode=prepare", f"--source={tmp_path / 'captures'}", f"--session_labels={todo}"]

@@ -178,6 +178,7 @@ def test_what_is_no_trunk_is_refused_with_a_sentence(whole, prepared, tmp_path, 
     error = capsys.readouterr().err
     assert told in error
     assert str(trunk) in error
+    assert (tmp_path / "run").exists() == (damage != "missing")  # A typo leaves nothing that is in the way.
 
 
 def test_a_trunk_of_other_networks_or_sessions_is_refused(whole, prepared, tmp_path, capsys, demo_corpus):

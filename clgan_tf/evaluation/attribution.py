@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from clgan_tf.capture.representation import Beginning, Representation
 from clgan_tf.data.examples import IMAGE_BYTES
-from clgan_tf.evaluation.audit import FRAME, ip_header
+from clgan_tf.evaluation.headers import FRAME, headers_of
 
 NUMBERS = ("byte_vectors", "scaling")  # the layer of a network that makes numbers of bytes
 STEPS = 16
@@ -42,27 +42,17 @@ def integrated_gradients(classifier: keras.Model, images: np.ndarray, labels: np
 
 def parts_of(images: np.ndarray, representation: Representation) -> dict[str, np.ndarray]:
     """Which bytes of each image are what, by name: bool [n, 784]; uint8 [n, 28, 28, 1]."""
-    rows, at = images.reshape(len(images), IMAGE_BYTES).astype(int), np.arange(IMAGE_BYTES)
-
-    def byte(offset: np.ndarray) -> np.ndarray:
-        return rows[np.arange(len(rows)), np.minimum(offset, IMAGE_BYTES - 1)]
-
-    nothing = np.zeros(len(rows), int)
+    rows, places = images.reshape(len(images), IMAGE_BYTES).astype(np.int64), np.arange(IMAGE_BYTES)
+    nothing = np.zeros(len(rows), np.int64)
     if representation.begins_with is Beginning.PAYLOAD:
         edges = {"first 16 bytes of payload": nothing + FIRST_PAYLOAD, "later payload": nothing + IMAGE_BYTES}
     else:
-        network = ip_header(rows, representation)
-        frame = np.minimum(network, FRAME)
-        four = byte(network) >> 4 == 4
-        length = byte(network + 2) << 8 | byte(network + 3)
-        end = network + np.where(four, length, 40 + (byte(network + 4) << 8 | byte(network + 5)))
-        transport = network + np.where(four, (byte(network) & 15) * 4, 40)
-        tcp = np.where(four, byte(network + 9), byte(network + 6)) == 6
-        payload = np.minimum(transport + np.where(tcp, (byte(transport + 12) >> 4) * 4, 8), end)
+        headers = headers_of(rows, representation)
+        end, payload = headers.end, np.minimum(headers.payload, headers.end)
         edges = {
-            "capture header": frame,
-            "link layer": network,
-            "IP header": transport,
+            "capture header": np.minimum(headers.network, FRAME),
+            "link layer": headers.network,
+            "IP header": headers.transport,
             "TCP or UDP header": payload,
             "first 16 bytes of payload": np.minimum(payload + FIRST_PAYLOAD, end),
             "rest of the first packet": end,
@@ -70,6 +60,6 @@ def parts_of(images: np.ndarray, representation: Representation) -> dict[str, np
         }
     begin, parts = nothing, {}
     for name, stop in edges.items():
-        parts[name] = (at >= begin[:, np.newaxis]) & (at < stop[:, np.newaxis])
+        parts[name] = (places >= begin[:, np.newaxis]) & (places < stop[:, np.newaxis])
         begin = np.maximum(begin, stop)
     return {name: part for name, part in parts.items() if part.any()}

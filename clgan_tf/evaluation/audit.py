@@ -15,13 +15,21 @@ from clgan_tf.common.errors import DataError
 from clgan_tf.data.examples import UNLABELLED, Examples
 from clgan_tf.data.prepare import fates_of
 from clgan_tf.data.recipe import Fate
+from clgan_tf.evaluation.headers import (
+    ETHERNET,
+    FRAME,
+    PCAP_HEADER,
+    Headers,
+    at,
+    field,
+    headers_of,
+    link_type_of,
+    number,
+)
 
 FOLDS = 5
 LEAVES = 1024  # of the tree: it may cut a range of times or addresses into so many pieces
 WARNING_LEVEL = 0.8  # of the way from the majority class to every session right
-PCAP_HEADER, RECORD_HEADER = 24, 16
-FRAME = PCAP_HEADER + RECORD_HEADER  # where the first frame begins
-ETHERNET, ETHERNET_HEADER = 1, 14  # link type, bytes
 FIRST_BYTES = 16
 
 
@@ -54,84 +62,47 @@ def field_groups(examples: Examples, representation: Representation) -> dict[Fie
     image = examples.images.reshape(len(examples), 784).astype(np.int64)
     if representation.begins_with is Beginning.PAYLOAD:
         groups = {FieldGroup.FIRST_PAYLOAD_BYTES: image[:, :FIRST_BYTES].astype(float)}
-    elif representation.begins_with is Beginning.IP_HEADER:
-        groups = _ip_fields(image, ip_header(image, representation))
     else:
-        link_type, ethernet, frame = _number(image, 20, 4), _is_ethernet(image), FRAME
-        groups = _ip_fields(image, ip_header(image, representation))
+        groups = _ip_fields(image, headers_of(image, representation))
+    if representation.begins_with is Beginning.CAPTURE_HEADER:
+        link_type = link_type_of(image)
+        ethernet = link_type[:, np.newaxis] == ETHERNET
         groups[FieldGroup.CAPTURE_TIME] = np.stack(
-            [_number(image, PCAP_HEADER, 4), _number(image, PCAP_HEADER + 4, 4)], 1
+            [number(image, PCAP_HEADER, 4), number(image, PCAP_HEADER + 4, 4)], 1
         ).astype(float)
         groups[FieldGroup.LINK_TYPE] = link_type[:, np.newaxis].astype(float)
-        groups[FieldGroup.MAC] = np.where(ethernet[:, np.newaxis], image[:, frame : frame + 12], -1).astype(float)
+        groups[FieldGroup.MAC] = np.where(ethernet, image[:, FRAME : FRAME + 12], -1).astype(float)
     whole = examples.num_bytes[:, np.newaxis].astype(float)
     in_headers = groups.get(FieldGroup.LENGTHS, whole[:, :0])
     groups[FieldGroup.LENGTHS] = np.concatenate([whole, in_headers], 1)
     return {group: groups[group] for group in representation.shows}
 
 
-def ip_header(image: np.ndarray, representation: Representation) -> np.ndarray:
-    """Where the first packet's IP header begins in each row of `image` int64 [n, 784], which shows one: int64 [n]."""
-    if representation.begins_with is Beginning.IP_HEADER:
-        return np.zeros(len(image), np.int64)
-    return np.where(_is_ethernet(image), FRAME + ETHERNET_HEADER, FRAME)
-
-
-def _is_ethernet(image: np.ndarray) -> np.ndarray:
-    return _number(image, 20, 4) == ETHERNET
-
-
-def _ip_fields(image: np.ndarray, network: np.ndarray) -> dict[FieldGroup, np.ndarray]:
-    """The fields of the IP header that begins at `network` int64 [n] in each row of `image`, and of what it carries."""
-    four = _at(image, network, 0) >> 4 == 4
-    six = _at(image, network, 0) >> 4 == 6
-    transport = network + np.where(four, (_at(image, network, 0) & 15) * 4, 40)
-    protocol = np.where(four, _at(image, network, 9), _at(image, network, 6))
-    tcp, ip = protocol == 6, four | six
+def _ip_fields(image: np.ndarray, of: Headers) -> dict[FieldGroup, np.ndarray]:
+    """The fields of the first packet's IP header in each row of `image`, and of what it carries."""
+    four, network, transport = of.four, of.network, of.transport
+    ip = four | of.six
 
     def columns(*values: np.ndarray, where: np.ndarray = ip) -> np.ndarray:
         return np.stack([np.where(where, value, -1) for value in values], 1).astype(float)
 
     high = [
-        np.where(four, _field(image, network, 12 + 4 * side, 4), _field(image, network, 8 + 16 * side, 4))
+        np.where(four, field(image, network, 12 + 4 * side, 4), field(image, network, 8 + 16 * side, 4))
         for side in (0, 1)
     ]
-    low = [np.where(four, 0, _field(image, network, 20 + 16 * side, 4)) for side in (0, 1)]
-    payload = transport + np.where(tcp, (_at(image, transport, 12) >> 4) * 4, 8)
+    low = [np.where(four, 0, field(image, network, 20 + 16 * side, 4)) for side in (0, 1)]
     return {
         FieldGroup.IP: columns(*high, *low),
-        FieldGroup.PORTS: columns(_field(image, transport, 0, 2), _field(image, transport, 2, 2)),
-        FieldGroup.TTL: columns(np.where(four, _at(image, network, 8), _at(image, network, 7))),
-        FieldGroup.IP_ID: columns(_field(image, network, 4, 2), where=four),
-        FieldGroup.TCP_NUMBERS: columns(_field(image, transport, 4, 4), _field(image, transport, 8, 4), where=tcp),
+        FieldGroup.PORTS: columns(field(image, transport, 0, 2), field(image, transport, 2, 2)),
+        FieldGroup.TTL: columns(np.where(four, at(image, network, 8), at(image, network, 7))),
+        FieldGroup.IP_ID: columns(field(image, network, 4, 2), where=four),
+        FieldGroup.TCP_NUMBERS: columns(field(image, transport, 4, 4), field(image, transport, 8, 4), where=of.tcp),
         FieldGroup.LENGTHS: np.concatenate(
-            [
-                columns(np.where(four, _field(image, network, 2, 2), _field(image, network, 4, 2))),
-                columns(_field(image, transport, 4, 2), where=protocol == 17),
-            ],
+            [columns(of.length), columns(field(image, transport, 4, 2), where=of.udp)],
             1,
         ),
-        FieldGroup.FIRST_PAYLOAD_BYTES: columns(*(_at(image, payload, offset) for offset in range(FIRST_BYTES))),
+        FieldGroup.FIRST_PAYLOAD_BYTES: columns(*(at(image, of.payload, offset) for offset in range(FIRST_BYTES))),
     }
-
-
-def _at(image: np.ndarray, begin: np.ndarray, offset: int) -> np.ndarray:
-    """The byte at begin + offset of each row; 0 behind the image's end."""
-    column = begin + offset
-    values = image[np.arange(len(image)), np.minimum(column, image.shape[1] - 1)]
-    return np.where(column < image.shape[1], values, 0)
-
-
-def _field(image: np.ndarray, begin: np.ndarray, first: int, size: int) -> np.ndarray:
-    """The big-endian number of `size` bytes there."""
-    number = np.zeros(len(image), np.int64)
-    for offset in range(size):
-        number = number << 8 | _at(image, begin, first + offset)
-    return number
-
-
-def _number(image: np.ndarray, first: int, size: int) -> np.ndarray:
-    return _field(image, np.zeros(len(image), np.int64), first, size)
 
 
 def audit(examples: Examples, representation: Representation, seed: int = 0) -> list[Finding]:

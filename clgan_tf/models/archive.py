@@ -76,7 +76,9 @@ def load(path: Path) -> keras.Model:
     check(path)
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
-        _require_sound_trees(model)
+        for layer in leaves(model):
+            if isinstance(layer, Trees):
+                layer.require_sound()
         head = model.get_layer("probabilities")
         shapes = {"probabilities": (None, len(head.class_names)), "familiarity": (None,)}
         outputs = model.output if isinstance(model.output, dict) else {}  # an earlier version's has one, of no name
@@ -97,12 +99,10 @@ def load(path: Path) -> keras.Model:
     return model
 
 
-def _require_sound_trees(model: keras.Model) -> None:
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            _require_sound_trees(layer)
-        elif isinstance(layer, Trees):
-            layer.require_sound()
+def leaves(model: keras.Model) -> list[keras.Layer]:
+    """All layers, those of networks inside in their place."""
+    inside = (leaves(layer) if isinstance(layer, keras.Model) else [layer] for layer in model.layers)
+    return [leaf for layers in inside for leaf in layers]
 
 
 def check(path: Path) -> None:

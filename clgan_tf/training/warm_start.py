@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import keras
-
 from clgan_tf.common.errors import ConfigError
 from clgan_tf.data.description import DataFacts
 from clgan_tf.models import archive
@@ -31,7 +29,7 @@ def load(path: Path, model: FillingGAN, data: DataFacts) -> None:
             raise ConfigError(f"{path} was made of sessions with {name} {then}, not {now}; {REMEDY}.")
     trunk = model.network.get_layer(TRUNK)
     vectors = model.network.get_layer("byte_vectors")
-    known = {layer.name: layer for layer in _leaves(saved)}
+    known = {layer.name: layer for layer in archive.leaves(saved)}
     for layer in (vectors, *(layer for layer in trunk.layers if layer.weights and layer.name != LOGITS)):
         given = known[layer.name].get_weights() if layer.name in known else []
         shapes = [weight.shape for weight in given], [tuple(variable.shape) for variable in layer.weights]
@@ -45,8 +43,3 @@ def load(path: Path, model: FillingGAN, data: DataFacts) -> None:
             if name in head.class_names:
                 weight[..., label] = learned[..., head.class_names.index(name)]
     logits.set_weights(weights)
-
-
-def _leaves(model: keras.Model) -> list[keras.Layer]:
-    """All layers, those of networks inside too."""
-    return [leaf for layer in model.layers for leaf in (_leaves(layer) if isinstance(layer, keras.Model) else [layer])]

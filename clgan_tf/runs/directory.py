@@ -119,10 +119,10 @@ def open_run(settings: PretrainSettings, trained_on: TrainedOn, source: PrepareS
         if difference := differing_setting(typed_json.read(run.config, type(settings)), settings):
             name, earlier, now = difference
             raise ConfigError(f"--resume: the run has --{name}={earlier}, not {now}; use its flagfile.")
-        remove_partial(run.path)
-        keep_pretraining(run.metrics_log)
         if typed_json.read(run.data, TrainedOn) != trained_on:
             raise DataError(f"{settings.dataset} is not the data set of {run.path}; give the run's own or start anew.")
+        remove_partial(run.path)
+        keep_pretraining(run.metrics_log)
         return run
     if run.path.exists():
         if not settings.overwrite:

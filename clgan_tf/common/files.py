@@ -88,7 +88,7 @@ def move_away(path: Path) -> Path | None:
 
 def keep_earlier(path: Path) -> None:
     """Renames a file that stands at `path` and holds anything after the present moment, and tells of it."""
-    if path.exists() and path.stat().st_size:
+    if path.is_file() and path.stat().st_size:
         tell(f"{path} was there; it is {move_behind(path)} now.")
 
 

@@ -32,9 +32,11 @@ def write_rows(rows: Iterable[Row], output: str) -> int:
     """
     if output == "-":
         return _print_rows(rows, flush=False)
-    keep_earlier(Path(output))
-    with written_aside(output) as aside, open(aside, "w", newline="", encoding="utf-8") as file:
-        return _count(map(_writer(output, file), rows))
+    with written_aside(output) as aside:
+        with open(aside, "w", newline="", encoding="utf-8") as file:
+            count = _count(map(_writer(output, file), rows))
+        keep_earlier(Path(output))  # Only now: captures that cannot be read leave all as it was.
+    return count
 
 
 def write_stream(rows: Iterable[Row], output: str, rotate: str = "") -> int:

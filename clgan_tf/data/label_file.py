@@ -173,7 +173,9 @@ def fingerprint(paths: Sequence[Path]) -> str:
                 digests.append(hashlib.file_digest(file, "sha256").hexdigest())
         except OSError as error:
             raise DataError(f"{path}: {error.strerror}; --session_labels takes a CSV file.") from error
-    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest() if digests else ""
+    if len(digests) > 1:
+        return hashlib.sha256("".join(digests).encode()).hexdigest()
+    return "".join(digests)
 
 
 def _rows(path: Path, reader: Iterator[list[str]]) -> Iterator[tuple[int, str, bytes, float, float]]:

@@ -95,12 +95,11 @@ def build(filling: FillingSettings, seed: int, num_classes: int) -> FillingGAN:
 
 def pretrain(settings: PretrainSettings, data: DataFacts, sessions: Unlabelled, run: RunDirectory) -> None:
     """Phase 1 of a run: makes its trunk, if it has none; continues from its saved state, if there is one."""
-    writes = is_chief(settings.strategy)
     if run.trunk.exists():
         return
     schedule = Schedule(settings.pretraining_epochs, settings.batch_size, settings.learning_rate)
     require_parts(settings.strategy, settings.batch_size, of_each=2)
-    strategy = strategy_of(settings.strategy)
+    strategy, writes = strategy_of(settings.strategy), is_chief(settings.strategy)
     with strategy.scope():
         model = build(settings.filling, settings.seed, max(2, len(data.class_names)))  # Logits are not in the trunk.
         model.compile(schedule.optimizer(), schedule.optimizer())

@@ -341,14 +341,12 @@ def test_resume_refuses_other_flags_a_finished_run_and_no_run(finished_run, prep
     assert main(train_flags(prepared, unfinished, both, "--resume", "--seed=5")) == 2
     assert "the run has --seed=0, not 5" in capsys.readouterr().err
     assert (unfinished / "metrics.jsonl").read_bytes() == (finished_run / "metrics.jsonl").read_bytes()
-    (unfinished / "data.json").rename(tmp_path / "data.json")
-    (unfinished / "data.json").write_text(
-        (tmp_path / "data.json").read_text().replace('"unlabelled": ', '"unlabelled": 1')
-    )
+    data = (unfinished / "data.json").read_text()
+    (unfinished / "data.json").write_text(data.replace(prepared.facts.fingerprint, "0" * 64))
     assert main(train_flags(prepared, unfinished, both, "--resume")) == 1
     assert "is not the data set of" in capsys.readouterr().err
     assert (unfinished / "metrics.jsonl").read_bytes() == (finished_run / "metrics.jsonl").read_bytes()
-    (tmp_path / "data.json").replace(unfinished / "data.json")
+    (unfinished / "data.json").write_text(data)
     (unfinished / "config.json").write_text("[]")
     assert main(train_flags(prepared, unfinished, both, "--resume")) == 1
     assert "config.json: not what clgan_tf writes there" in capsys.readouterr().err

@@ -13,6 +13,7 @@ from matplotlib import font_manager, pyplot
 from matplotlib import image as matplotlib_image
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from clgan_tf.common.files import written_aside
 from clgan_tf.evaluation.audit import Finding
@@ -208,7 +209,7 @@ def bytes_figure(worth: np.ndarray, added: np.ndarray | None = None) -> Figure:
         picture = axis.imshow(np.maximum(values, 0).reshape(28, 28), cmap="Blues", vmin=0)
         axis.set_yticks(range(0, 28, 4), [f"byte {28 * row}" for row in range(0, 28, 4)])
         axis.set_xticks(range(0, 28, 4), [f"+{column}" for column in range(0, 28, 4)])
-        figure.colorbar(picture, ax=axis, label=label, format="{x:.1%}")
+        figure.colorbar(picture, ax=axis, label=label, format=PercentFormatter(1.0))
     return figure
 
 

@@ -34,7 +34,7 @@ def strategy_of(name: str) -> tf.distribute.Strategy:
             return tf.distribute.TPUStrategy(resolver)
     except (ValueError, KeyError, RuntimeError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ConfigError(f"--strategy={name} cannot be used here: {reason}.") from error
+        raise ConfigError(f"--strategy={name} cannot be used here: {reason.rstrip('.')}; choose another.") from error
     return tf.distribute.get_strategy()
 
 

@@ -8,21 +8,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 import markdown
+from jinja2 import Environment, PackageLoader
 from markdown.extensions.toc import TocExtension as TableOfContents
 
 from clgan_tf.common.files import written_aside
 from clgan_tf.reporting import figures
 
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
-table { display: block; overflow-x: auto; border-collapse: collapse; margin: 1rem 0; font-size: .9rem; }
-th, td { padding: .25rem .6rem; border-bottom: 1px solid #ddd; text-align: left; }
-td { font-variant-numeric: tabular-nums; }
-td:not(:last-child) { white-space: nowrap; }
-pre { overflow-x: auto; background: #f6f6f6; padding: .6rem; font-size: .8rem; }
-img { max-width: 100%; }
-h2 { margin-top: 2.5rem; font-size: 1.2rem; }
-"""
+TEMPLATES = Environment(loader=PackageLoader("clgan_tf.reporting", "."), autoescape=True, keep_trailing_newline=True)
 
 
 def write(text: str, drawn: Mapping[str, tuple[figures.Figure, str]], target: Path) -> list[Path]:
@@ -49,9 +41,5 @@ def self_contained(text: str, pictures: dict[str, bytes]) -> str:
     for link, png in pictures.items():
         body = body.replace(f'src="{link}"', f'src="data:image/png;base64,{base64.b64encode(png).decode()}"')
     heading = re.search(r"<h1>(.*?)</h1>", body)
-    title = heading[1] if heading else ""
-    return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{title}</title>\n'
-        f"<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
-    )
+    title = html.unescape(heading[1]) if heading else ""
+    return TEMPLATES.get_template("page.html.jinja").render(title=title, body=body)

@@ -22,6 +22,7 @@ from clgan_tf.common.errors import DataError, NoSessionError, UserError
 from clgan_tf.data import label_file, labelled_folder, prepare
 from clgan_tf.data.dataset import Dataset
 from clgan_tf.data.examples import Examples
+from clgan_tf.data.own_captures import own_captures
 from clgan_tf.data.recipe import OWN_SPLITS
 from clgan_tf.data.registered import open_any
 from clgan_tf.evaluation import audit
@@ -72,7 +73,7 @@ def _prepared(settings: PrepareSettings) -> tuple[Dataset, bool]:
     dataset = prepare.prepare(settings, _warn)
     print(prepared_table(dataset))
     _print_captures(dataset)
-    if settings.source_kind not in PUBLISHED and not settings.session_labels:
+    if settings.source_kind not in PUBLISHED and not (settings.capture_labels or settings.session_labels):
         for path in labelled_folder.captures_of_no_class(settings.source):
             print(f"Left out, because it lies in no class folder: {path}")
     return dataset, any(row.is_damaged for row in dataset.captures)
@@ -203,8 +204,7 @@ def run_evaluate(settings: EvaluateSettings) -> bool:
     run = RunDirectory(settings.run_dir)
     classifier = serving.load(run.classifier)
     if settings.dataset is None:
-        assert settings.source is not None
-        return _evaluate_on_captures(classifier, settings.source, settings.reject)
+        return _evaluate_on_captures(classifier, settings)
     dataset = open_any(settings.dataset)
     facts, head = dataset.facts, classifier.head
     has, takes = (
@@ -227,10 +227,14 @@ def run_evaluate(settings: EvaluateSettings) -> bool:
     return False
 
 
-def _evaluate_on_captures(classifier: serving.Classifier, source: Path, reject: float) -> bool:
-    sources = labelled_folder.sources_below(source, least_classes=1)
-    with progress.captures_bar("Evaluating", [one.path for one in sources.labelled]) as show:
-        verdict = serving.judge(classifier, sources, reject, show)
+def _evaluate_on_captures(classifier: serving.Classifier, settings: EvaluateSettings) -> bool:
+    (folder,), reject = settings.captures, settings.reject
+    sources, labels = own_captures(folder, settings.capture_labels, settings.session_labels, least_classes=1)
+    read = sources.sources if labels else sources.labelled
+    with progress.captures_bar("Evaluating", [one.path for one in read]) as show:
+        verdict = serving.judge(classifier, sources, reject, show, labels)
+    if labels and (unused := labels.unused()):
+        _warn(unused)
     if verdict.scores:
         scores = verdict.scores
         figures = f"accuracy {100 * scores.accuracy:.1f} %, macro-F1 {100 * scores.f1:.1f} %"
@@ -332,6 +336,7 @@ def _of_captures(settings: ClassifySettings, classifier: serving.Classifier, cou
 
 def _of_stream(settings: ClassifySettings, classifier: serving.Classifier, counts: Counter[str]) -> Iterator[dict]:
     live = Live()
+    classifier.warm_up()
     source = capturing(settings.interface) if settings.interface else nullcontext(STANDARD_INPUT)
     with live.stopped_by_signals(), source as path, progress.stream_bar("Classifying", counts.total) as show:
         for row in classifier.classify(

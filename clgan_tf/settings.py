@@ -27,6 +27,8 @@ CLASSIFIER = "Saved classifier; default: classifier.keras in --run_dir."
 OVERWRITE = "Replace a data set or run directory that exists."
 REJECT = "Share of known sessions that may be called unknown; what is less familiar than it is. 0 = none."
 REJECTED = 0.01
+CAPTURE_LABELS = "CSV files with the label of captures, by name or pattern; folders then name no class."
+SESSION_LABELS = "CSV files with the label of single sessions, by 5-tuple and time; folders then name no class."
 RESUME = "Continue the interrupted run in --run_dir; --overwrite then does nothing."
 
 
@@ -41,9 +43,8 @@ class PrepareSettings(Settings):
         "What the source is; demo makes its captures there first.", default="captures", choices=SOURCE_KINDS
     )
     dataset: Path = setting(DATASET)
-    session_labels: tuple[Path, ...] = setting(
-        "CSV files with the label of single sessions, by 5-tuple and time; folders then name no class.", default=()
-    )
+    capture_labels: tuple[Path, ...] = setting(CAPTURE_LABELS, default=())
+    session_labels: tuple[Path, ...] = setting(SESSION_LABELS, default=())
     representation: str = setting("Which bytes of a session make its image.", default="masked", choices=REPRESENTATIONS)
     unit: str = setting("Both directions of a 5-tuple together, or each as a flow.", default="session", choices=UNITS)
     test_fraction: float = setting(
@@ -65,6 +66,8 @@ class PrepareSettings(Settings):
         super().__post_init__()
         if self.session_labels and (self.source_kind != "captures" or self.split_by != "session"):
             raise ConfigError("--session_labels is for --source_kind=captures and --split_by=session alone.")
+        if self.capture_labels and (self.source_kind != "captures" or self.session_labels):
+            raise ConfigError("--capture_labels is for --source_kind=captures alone, and not beside --session_labels.")
         if self.source_kind not in PUBLISHED:
             return
         if self.unit != "session":
@@ -272,15 +275,21 @@ class EvaluateSettings(Settings):
 
     run_dir: Path = setting(RUN_DIR)
     dataset: Path | None = setting(DATASET, default=None)
-    source: Path | None = setting(
-        "without --dataset, a folder of captures below CLASS/: all their sessions are scored.", default=None
+    captures: tuple[Path, ...] = setting(
+        "without --dataset, a folder of captures below CLASS/: all their sessions are scored.", default=()
     )
+    capture_labels: tuple[Path, ...] = setting(CAPTURE_LABELS, default=())
+    session_labels: tuple[Path, ...] = setting(SESSION_LABELS, default=())
     reject: float = setting(REJECT, default=REJECTED, least=0, most=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.dataset is None and self.source is None:
-            raise ConfigError("--mode=evaluate needs --dataset or --source.")
+        if not (self.dataset or self.captures):
+            raise ConfigError("--mode=evaluate needs --captures or --dataset.")
+        if self.dataset is None and len(self.captures) > 1:
+            raise ConfigError("--captures of --mode=evaluate is one folder; put what is to be scored below one.")
+        if self.capture_labels and self.session_labels:
+            raise ConfigError("--mode=evaluate takes --capture_labels or --session_labels, not both.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -313,7 +322,7 @@ class ClassifySettings(OfAClassifier):
     MODE: ClassVar = "classify"
 
     captures: tuple[Path, ...] = setting(
-        "Capture files to classify, separated by commas; - is a stream on standard input.", default=()
+        "Capture files or folders of them, separated by commas; - is a stream on standard input.", default=()
     )
     interface: str = setting("Or the network interface to capture from, by dumpcap or tcpdump.", default="")
     output: str = setting("FILE.jsonl, FILE.csv or - (standard output).", default="-")
@@ -367,7 +376,7 @@ class SuggestSettings(OfAClassifier):
 
     MODE: ClassVar = "suggest"
 
-    captures: tuple[Path, ...] = setting("Capture files to choose from, separated by commas.")
+    captures: tuple[Path, ...] = setting("Capture files or folders of them to choose from, separated by commas.")
     count: int = setting("How many sessions to suggest.", default=50, least=1, most=10_000)
     session_labels: tuple[Path, ...] = setting(
         "CSV files of labels there are: their sessions are left out.", default=()

@@ -35,7 +35,8 @@ class DataFacts:
 
     class_names: none where no session has a label; recipe: version of clgan_tf.data.recipe that made it; fingerprint:
     see there; sizes: sessions by split; class_sizes: by split and class; shared_images, shared_sessions: in more than
-    one split, counted on what is written; session_labels: SHA-256 of the CSV file that labelled sessions, if one did.
+    one split, counted on what is written; capture_labels, session_labels: SHA-256 of the CSV file that labelled
+    captures or sessions, if one did.
     """
 
     source_kind: str
@@ -51,6 +52,7 @@ class DataFacts:
     class_sizes: dict[str, dict[str, int]]
     shared_images: int
     shared_sessions: int
+    capture_labels: str = ""
     session_labels: str = ""
 
     def __post_init__(self) -> None:

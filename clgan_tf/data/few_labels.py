@@ -174,8 +174,9 @@ def choose(
         )
     if total > available.sum():
         raise DataError(
-            f"--labels={total} labelled sessions were asked for and the training split has {available.sum()}; "
-            "lower --labels or add captures."
+            f"--labels={total} labelled sessions were asked for and the training split has {available.sum()} (others "
+            "are held back in validation and test); lower --labels, --test_fraction or --validation_fraction, or add "
+            "captures."
         )
     # (rank + 1/2) / class size walks all classes at the same pace, so any prefix has their proportions.
     pace = np.full(len(labels), np.inf)

@@ -4,12 +4,9 @@ Columns are known by the names that `--mode=classify`, CICFlowMeter and UNB's da
 whichever end point it names first. Times are UTC where they have no zone; from the first to the last is half-open.
 """
 
-import csv
-import hashlib
 import ipaddress
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,8 +17,9 @@ import numpy as np
 from clgan_tf.capture import PROTOCOLS, Sessions, undirected
 from clgan_tf.capture.session_key import KEY_DTYPE
 from clgan_tf.common.errors import DataError
+from clgan_tf.data import class_names, csv_file
+from clgan_tf.data.class_names import NO_LABEL
 from clgan_tf.data.examples import UNLABELLED
-from clgan_tf.data.labelled_folder import UNLABELLED_SPELLINGS, plain_form
 
 # What a column is, by its names in lower case, words joined by _.
 NAMES = {
@@ -36,10 +34,8 @@ NAMES = {
     "microseconds": ("flow_duration",),
 }
 NEEDED = ("source", "source_port", "destination", "destination_port", "protocol", "label")
-NO_LABEL = {"", "unknown", "no label", "needmanuallabel"}  # "unknown" is what classify rejects; CICFlowMeter's
 NUMBERS = {written: number for number, name in PROTOCOLS.items() for written in (name.lower(), str(number))}
 FORMATS = ("%d/%m/%Y %H:%M:%S", "%d/%m/%Y %I:%M:%S %p", "%d/%m/%Y %H:%M", "%d/%m/%Y %I:%M %p")  # CICFlowMeter's
-MAX_LINES = 10_000_000
 MOST_NAMED = 5
 WRITTEN_TO = 1e-6  # seconds to which classify writes times
 OF_A_MOMENT = 1.0  # seconds around a time that stands alone: CICFlowMeter writes whole ones
@@ -67,7 +63,7 @@ class Line(NamedTuple):
 class SessionLabels:
     """All lines of one file, or several, that have a label, by the undirected key of their session.
 
-    fingerprint: see `fingerprint`; used: those that were of a session.
+    fingerprint: see csv_file; used: those that were of a session.
     """
 
     class_names: list[str]
@@ -122,22 +118,18 @@ class SessionLabels:
         return f"{len(left):,} of {len(every):,} labels are of no session: {_named(left)}." if left else ""
 
 
-def read(paths: Sequence[Path]) -> SessionLabels:
+def read(paths: Sequence[Path], least_classes: int = 2) -> SessionLabels:
     """The labels of one file or several; lines without one are passed over.
 
     Raises:
       DataError: a file cannot be read, lacks a column, or a line says what is no address, port, protocol or time.
     """
     rows = [(path, *row) for path in paths for row in _of_file(path)]
-    class_names = sorted({name for _, _, name, *_ in rows})
-    files = ", ".join(map(str, paths))
-    _refuse_odd_names(files, class_names)
-    if len(class_names) < 2:
-        raise DataError(f"{files}: labels of {len(class_names)} classes; two are needed at least.")
+    names = class_names.of_labels(", ".join(map(str, paths)), (name for _, _, name, *_ in rows), least_classes)
     lines: dict[bytes, list[Line]] = defaultdict(list)
     for path, number, name, key, start, end in rows:
-        lines[key].append(Line(path, number, start, end, class_names.index(name)))
-    return SessionLabels(class_names, dict(lines), fingerprint(paths))
+        lines[key].append(Line(path, number, start, end, names.index(name)))
+    return SessionLabels(names, dict(lines), csv_file.fingerprint(paths))
 
 
 def _named(lines: Sequence[Line]) -> str:
@@ -152,58 +144,15 @@ def _listed(texts: Sequence[str]) -> str:
     return " and ".join(texts) if len(texts) == 2 else ", ".join(texts)
 
 
-def _of_file(path: Path) -> list[tuple[int, str, bytes, float, float]]:
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            return list(_rows(path, csv.reader(file)))
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}; --session_labels takes a CSV file.") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: byte {error.start} of a block is not UTF-8; save it as CSV in UTF-8.") from error
-    except csv.Error as error:
-        raise DataError(f"{path}: is no CSV file ({error}); save it as one.") from error
-
-
-def fingerprint(paths: Sequence[Path]) -> str:
-    """SHA-256 of a file; of several, of their SHA-256 behind each other; of none, an empty text."""
-    digests = []
-    for path in paths:
-        try:
-            with open(path, "rb") as file:
-                digests.append(hashlib.file_digest(file, "sha256").hexdigest())
-        except OSError as error:
-            raise DataError(f"{path}: {error.strerror}; --session_labels takes a CSV file.") from error
-    if len(digests) > 1:
-        return hashlib.sha256("".join(digests).encode()).hexdigest()
-    return "".join(digests)
-
-
-def _rows(path: Path, reader: Iterator[list[str]]) -> Iterator[tuple[int, str, bytes, float, float]]:
+def _of_file(path: Path) -> Iterator[tuple[int, str, bytes, float, float]]:
     """Line number, class, key, start and end of each line that has a label."""
-    columns = _columns(path, next(reader, []))
-    for number, row in enumerate(reader, 2):
-        if number > MAX_LINES:
-            raise DataError(f"{path}: has more than {MAX_LINES:,} lines; split it.")
-        value = {name: row[index].strip() if index < len(row) else "" for name, index in columns.items()}
+    for number, value in csv_file.lines(path, NAMES, NEEDED, "first_time and last_time"):
         if value["label"].lower() in NO_LABEL:
             continue
         try:
             yield number, value["label"], _key(value), *_times(value)
         except ValueError as error:
             raise DataError(f"{path}: line {number}: {error}; correct it or empty its label.") from error
-
-
-def _columns(path: Path, header: list[str]) -> dict[str, int]:
-    """Where each known column lies."""
-    written = [re.sub(r"\W+", "_", name.strip().lower()) for name in header]
-    places = {name: written.index(known) for name, names in NAMES.items() for known in names[::-1] if known in written}
-    missing = [name for name in NEEDED if name not in places]
-    if missing:
-        raise DataError(
-            f"{path}: line 1 has no column {', '.join(missing)}; it must name {', '.join(NEEDED)}, and may name "
-            "first_time and last_time."
-        )
-    return places
 
 
 def _key(value: dict[str, str]) -> bytes:
@@ -266,19 +215,3 @@ def _moment(text: str) -> datetime:
         except ValueError:
             continue
     raise ValueError(f"{text!r} is no time; write 2024-05-01T12:00:00Z or Unix seconds")
-
-
-def _refuse_odd_names(files: str, names: Iterable[str]) -> None:
-    """Raises DataError where names look alike to people, or are none."""
-    alike: dict[str, str] = {}
-    for name in names:
-        if not name.isprintable():
-            raise DataError(f"{files}: {name!r} is no name of a class; give it one without control characters.")
-        plain = plain_form(name)
-        if plain in UNLABELLED_SPELLINGS:
-            raise DataError(f"{files}: {name!r} would be a class; leave a session without a label empty.")
-        if plain in alike:
-            raise DataError(
-                f"{files}: {alike[plain]!r} and {name!r} differ in case or spaces alone; write one of them."
-            )
-        alike[plain] = name

@@ -1,6 +1,5 @@
 """A folder of one's own captures: below root/CLASS/ with labels, below root/unlabelled/ without."""
 
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,10 +7,9 @@ from pathlib import Path
 from clgan_tf.capture.sources import captures_below, is_capture
 from clgan_tf.common.errors import DataError
 from clgan_tf.common.files import readable_name
+from clgan_tf.data.class_names import UNLABELLED_SPELLINGS, plain_form
 from clgan_tf.data.examples import UNLABELLED, UNLABELLED_NAME
 from clgan_tf.data.sources import Source, Sources, plain_name
-
-UNLABELLED_SPELLINGS = {UNLABELLED_NAME, "unlabeled"}
 
 
 def sources_below(root: Path, least_classes: int = 2) -> Sources:
@@ -37,7 +35,7 @@ def sources_below(root: Path, least_classes: int = 2) -> Sources:
     if len(class_names) < least_classes and not is_unlabelled:
         raise DataError(
             f"{root}: {len(class_names)} class folders; at least {least_classes} are needed, or labels of "
-            "single sessions (--session_labels)."
+            "files (--capture_labels) or single sessions (--session_labels)."
         )
     labels = {name: label for label, name in enumerate(class_names)} | {UNLABELLED_NAME: UNLABELLED}
     sources = [
@@ -63,11 +61,6 @@ def sources_of_no_class(root: Path, class_names: list[str]) -> Sources:
 def captures_of_no_class(root: Path) -> list[Path]:
     """Captures that lie beside the class folders, sorted: they are not read."""
     return sorted(path for path in root.iterdir() if path.is_file() and is_capture(path))
-
-
-def plain_form(name: str) -> str:
-    """A class's name without what people do not see: names with one plain form look alike."""
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def _refuse_twins(root: Path, names: Iterable[str]) -> None:

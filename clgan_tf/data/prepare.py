@@ -9,11 +9,12 @@ import numpy as np
 
 from clgan_tf.capture import REPRESENTATIONS
 from clgan_tf.common.errors import ConfigError
-from clgan_tf.data import label_file, labelled_folder, published, recipe, sources
+from clgan_tf.data import csv_file, published, recipe, sources
 from clgan_tf.data.dataset import Dataset, write
 from clgan_tf.data.description import CaptureReport, CaptureRow, DataFacts, Split, SplitRule
 from clgan_tf.data.examples import UNLABELLED, UNLABELLED_NAME, Examples
 from clgan_tf.data.label_file import SessionLabels
+from clgan_tf.data.own_captures import own_captures
 from clgan_tf.data.recipe import Fate, Member, Plan
 from clgan_tf.data.sources import Sources
 from clgan_tf.settings import PUBLISHED, PrepareSettings
@@ -33,8 +34,7 @@ def prepare(settings: PrepareSettings, warn: Callable[[str], None] = lambda _: N
     replaces = settings.overwrite and not settings.resume
     if settings.dataset.exists() and not replaces:
         raise ConfigError(f"{settings.dataset} exists; choose another --dataset, or pass --overwrite to replace it.")
-    labels = label_file.read(settings.session_labels) if settings.session_labels else None
-    source = _sources(settings, labels)
+    source, labels = _sources(settings)
     examples, is_test, reports = sources.read(
         source.sources,
         settings.representation,
@@ -68,21 +68,18 @@ def prepare(settings: PrepareSettings, warn: Callable[[str], None] = lambda _: N
         unit=settings.unit,
         rules=settings.rules,
         split=split_facts(plan, source.not_served),
+        capture_labels=csv_file.fingerprint(settings.capture_labels),
         session_labels=labels.fingerprint if labels else "",
     )
 
 
-def _sources(settings: PrepareSettings, labels: SessionLabels | None) -> Sources:
-    if labels:
-        return labelled_folder.sources_of_no_class(settings.source, labels.class_names)
+def _sources(settings: PrepareSettings) -> tuple[Sources, SessionLabels | None]:
     if settings.source_kind in PUBLISHED:
-        return published.sources_below(settings.source, settings.source_kind, settings.representation)
-    of_folders = labelled_folder.sources_below(settings.source)
+        return published.sources_below(settings.source, settings.source_kind, settings.representation), None
+    own, labels = own_captures(settings.source, settings.capture_labels, settings.session_labels)
     if settings.split_by == "capture":
-        return sources.split_by_capture(
-            of_folders, settings.test_fraction, settings.validation_fraction, settings.split_seed
-        )
-    return of_folders
+        own = sources.split_by_capture(own, settings.test_fraction, settings.validation_fraction, settings.split_seed)
+    return own, labels
 
 
 def fates_of(examples: Examples, is_published_test: np.ndarray | None = None) -> list[Fate]:
@@ -178,7 +175,10 @@ def differing_flag(facts: DataFacts, settings: PrepareSettings) -> tuple[str, An
     compared = (
         *((name, getattr(facts, name), getattr(settings, name)) for name in ("source_kind", "representation", "unit")),
         *((name, value, getattr(settings.rules, name)) for name, value in asdict(facts.rules).items()),
-        ("session_labels", facts.session_labels, label_file.fingerprint(settings.session_labels)),
+        *(
+            (name, getattr(facts, name), csv_file.fingerprint(getattr(settings, name)))
+            for name in ("capture_labels", "session_labels")
+        ),
         ("split_seed", facts.split.seed, settings.split_seed),
         ("split_by", split_by, settings.split_by),
         ("test_fraction", facts.split.test_fraction, settings.test_fraction),

@@ -209,6 +209,5 @@ def _refuse_empty_classes(captures: list[Source], reports: list[CaptureReport]) 
         if not sum(known.sessions for _, known in mine):
             for source, known in mine:
                 if known.warnings:
-                    name = source.name.partition("/")[0]
                     warning = known.warnings[0].replace(source.name, source.path, 1)
-                    raise CaptureError(f"{warning} Class {name} has no other session.")
+                    raise CaptureError(f"{warning} Its class has no other session.")

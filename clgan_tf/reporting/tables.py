@@ -10,6 +10,7 @@ from clgan_tf.reporting import markdown
 from clgan_tf.runs.result import RunResult, Scores
 
 COLUMNS = {"accuracy": "Accuracy", "precision": "Precision", "recall": "Recall", "f1": "F1 (macro)"}
+FEW = 10  # test sessions of a class
 RULES = {
     SplitRule.SESSION: "by hash of session",
     SplitRule.CAPTURE: "by whole captures",
@@ -33,7 +34,11 @@ def classes_table(scores: Scores) -> str:
         [name, *(per_cent([value]) for value in (one.precision, one.recall, one.f1)), f"{one.sessions:,}"]
         for name, one in scores.per_class.items()
     ]
-    return markdown.table(["Class", "Precision", "Recall", "F1", "test sessions"], rows)
+    table = markdown.table(["Class", "Precision", "Recall", "F1", "test sessions"], rows)
+    few = [name for name, one in scores.per_class.items() if 0 < one.sessions < FEW]
+    if not few:
+        return table
+    return f"{table}\n\nFewer than {FEW} sessions, so that one more or less changes much: {', '.join(few)}."
 
 
 def choice_text(result: RunResult) -> str:
@@ -61,10 +66,11 @@ def circumstances(result: RunResult) -> str:
     labels, data = result.labels, result.data
     sizes = ", ".join(f"{name} {size:,}" for name, size in data.sizes.items())
     stopping = "" if result.model in WHOLE_BUDGET else f" {labels.validation:,} of them for early stopping,"
+    begun = f"; begun from {result.settings.init_from}" if result.settings.init_from else ""
     return (
         f"{data.source_kind}, {data.representation} v{data.representation_version}, {data.unit}s; "
         f"{labels.count:,} labels (--labels={labels.budget:g} {labels.unit}),{stopping} "
-        f"{labels.unlabelled:,} sessions without; seed {result.settings.seed}; "
+        f"{labels.unlabelled:,} sessions without{begun}; seed {result.settings.seed}; "
         f"split {split_text(data.split)} ({sizes}), scored on {result.settings.score_on}; "
         f"data fingerprint {data.fingerprint[:16]}."
     )

@@ -152,7 +152,7 @@ class Classifier:
         self.ended = []
         rules = self.rules
         if live:
-            self.predict_bytes(np.zeros((1, 28, 28), np.uint8))  # TensorFlow compiles now, not while packets wait.
+            self.warm_up()
             rules = replace(rules, idle_timeout=idle_timeout or rules.idle_timeout or IDLE_SECONDS)
         parts = capture.stream(
             paths,
@@ -167,6 +167,10 @@ class Classifier:
         for sessions in parts if live else _gathered(parts):
             self.ended += sessions.ended
             yield sessions, self.outputs(sessions.images)
+
+    def warm_up(self) -> None:
+        """Lets TensorFlow compile what labels sessions now, not while packets wait."""
+        self.outputs(np.zeros((1, 28, 28), np.uint8))
 
     def row(
         self, sessions: capture.Sessions, row: int, outputs: dict[str, np.ndarray], reject: float = 0.0

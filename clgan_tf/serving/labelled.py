@@ -8,6 +8,7 @@ from clgan_tf.capture import workers_for
 from clgan_tf.capture.parallel import Progress
 from clgan_tf.common.errors import DataError
 from clgan_tf.data.examples import UNLABELLED
+from clgan_tf.data.label_file import SessionLabels
 from clgan_tf.data.sources import Sources
 from clgan_tf.evaluation.metrics import score
 from clgan_tf.runs.result import Scores
@@ -29,20 +30,33 @@ class Verdict:
     absent: list[str]
 
 
-def judge(classifier: Classifier, sources: Sources, reject: float, progress: Progress | None = None) -> Verdict:
+def judge(
+    classifier: Classifier,
+    sources: Sources,
+    reject: float,
+    progress: Progress | None = None,
+    session_labels: SessionLabels | None = None,
+) -> Verdict:
     """Scores every session of the sources' classes; those without a label are left out. See `Classifier.judged`.
 
+    session_labels: labels of single sessions, in place of their source's.
+
     Raises:
-      CaptureError: see clgan_tf.capture.stream. DataError: no source has a label.
+      CaptureError: see clgan_tf.capture.stream. DataError: no source or session has a label, or one has two.
     """
-    labelled = sources.labelled
+    labelled = sources.sources if session_labels else sources.labelled
     if not labelled:
         raise DataError("No capture lies in a class folder; put those whose class is known into CLASS/.")
     files = [source.path for source in labelled]
     parts = []
     for sessions, outputs in classifier.judged(files, progress=progress, workers=workers_for(files)):
-        classes = np.array([labelled[index].label for index in sessions.capture.tolist()], np.int64)
-        parts.append((classes, outputs["probabilities"].argmax(axis=1), outputs["familiarity"] < reject))
+        if session_labels:
+            classes = session_labels.of(sessions)
+        else:
+            classes = np.array([labelled[index].label for index in sessions.capture.tolist()], np.int64)
+        of_class = classes != UNLABELLED
+        columns = classes, outputs["probabilities"].argmax(axis=1), outputs["familiarity"] < reject
+        parts.append(tuple(column[of_class] for column in columns))
     classes, predicted, is_unknown = (np.concatenate(column) for column in zip(*parts, strict=True))
     names = classifier.class_names
     ours = np.array([names.index(name) if name in names else UNLABELLED for name in sources.class_names])[classes]

@@ -9,7 +9,7 @@ import pytest
 from clgan_tf import capture
 from clgan_tf.capture import SessionRules
 from clgan_tf.common.errors import DataError
-from clgan_tf.data import label_file
+from clgan_tf.data import csv_file, label_file
 from clgan_tf.data.dataset import open_dataset
 from clgan_tf.data.prepare import prepare
 from clgan_tf.main import main
@@ -91,7 +91,7 @@ def test_where_ranges_meet_the_session_belongs_to_the_one_it_begins_in(tmp_path,
         ([OTHER, f"{ONE},yesterday,,Chat"], "line 3: 'yesterday' is no time; write 2024-05-01T12:00:00Z"),
         ([f"{ONE},nan,,Chat"], "line 2: 'nan' is no time"),
         ([f"{ONE},20,10,Chat"], "line 2: it ends before it begins"),
-        ([f"{ONE},,,Chat"], "labels of 1 classes; two are needed"),
+        ([f"{ONE},,,Chat"], "labels of 1 classes; at least 2 are needed"),
         ([f"{ONE},,,Chat", f"{ONE},,,chat "], "'Chat' and 'chat' differ in case or spaces alone"),
         ([f"{ONE},,,Unlabelled"], "'Unlabelled' would be a class"),
         ([f'{ONE},,,"a\tb"', OTHER], "is no name of a class"),
@@ -139,8 +139,8 @@ def test_several_files_are_as_one_and_each_is_named(tmp_path, twice):
     read = label_file.read([one, two])
     assert read.class_names == ["Chat", "Other"]
     assert read.of(twice).tolist() == [0, 0]
-    assert read.fingerprint not in (label_file.fingerprint([one]), label_file.fingerprint([two]))
-    assert label_file.fingerprint([one, two]) == read.fingerprint != label_file.fingerprint([two, one])
+    assert read.fingerprint not in (csv_file.fingerprint([one]), csv_file.fingerprint([two]))
+    assert csv_file.fingerprint([one, two]) == read.fingerprint != csv_file.fingerprint([two, one])
     two.write_text(two.read_text().replace(OTHER, f"{ONE},,,Other", 1))
     read = label_file.read([one, two])
     with pytest.raises(DataError, match=r"one.csv: line 2; \S+labels.csv: line 2 call one session Chat and Other"):

@@ -1,5 +1,6 @@
 """A saved classifier before captures whose classes are known."""
 
+import csv
 import shutil
 
 import numpy as np
@@ -38,7 +39,7 @@ def test_every_session_of_known_classes_is_scored_and_others_are_told(finished_r
 
 
 def test_it_prints_scores_new_and_absent_classes(finished_run, tuesday, capsys):
-    assert main(["--mode=evaluate", f"--run_dir={finished_run}", f"--source={tuesday}"]) == 0
+    assert main(["--mode=evaluate", f"--run_dir={finished_run}", f"--captures={tuesday}"]) == 0
     printed = capsys.readouterr().out
     assert "New: the classifier does not know this class; 100.0 % of 20 are called unknown." in printed
     assert "Without a session here: Email, File," in printed
@@ -50,14 +51,48 @@ def test_one_class_is_enough_and_damage_is_the_exit_status(finished_run, tuesday
         shutil.rmtree(tuesday / name)
     (tuesday.parent / "none" / "unlabelled").mkdir(parents=True)
     shutil.copy(sorted((tuesday / "Chat").iterdir())[0], tuesday.parent / "none" / "unlabelled")
-    assert main(["--mode=evaluate", f"--run_dir={finished_run}", f"--source={tuesday.parent / 'none'}"]) == 1
+    assert main(["--mode=evaluate", f"--run_dir={finished_run}", f"--captures={tuesday.parent / 'none'}"]) == 1
     assert "No capture lies in a class folder" in capsys.readouterr().err
     some = sorted((tuesday / "Chat").iterdir())[0]
     some.write_bytes(some.read_bytes()[:-5])
-    assert main(["--mode=evaluate", f"--run_dir={finished_run}", f"--source={tuesday}"]) == 3
+    assert main(["--mode=evaluate", f"--run_dir={finished_run}", f"--captures={tuesday}"]) == 3
     assert "ends inside a packet" in capsys.readouterr().err
 
 
 def test_it_needs_a_data_set_or_captures(finished_run, capsys):
     assert main(["--mode=evaluate", f"--run_dir={finished_run}"]) == 2
-    assert "--mode=evaluate needs --dataset or --source" in capsys.readouterr().err
+    assert "--mode=evaluate needs --captures or --dataset" in capsys.readouterr().err
+
+
+def test_labels_of_files_or_of_sessions_name_the_classes_too(finished_run, tuesday, tmp_path, capsys):
+    """The same sessions, labelled by folder, by file and one by one, have the same scores."""
+    evaluate = ["--mode=evaluate", f"--run_dir={finished_run}", f"--captures={tuesday}"]
+    assert main(evaluate) == 0
+    by_folder = capsys.readouterr().out
+    of_captures = tmp_path / "captures.csv"
+    of_captures.write_text("file;class\nChat/*;Chat\nVoIP/*;VoIP\na.pcap;New\n")
+    assert main([*evaluate, f"--capture_labels={of_captures}"]) == 0
+    assert capsys.readouterr().out == by_folder
+
+    of_sessions = tmp_path / "sessions.csv"
+    labelled = [f"{tuesday / name}" for name in ("Chat", "VoIP", "New")]
+    assert main(["--mode=classify", f"--run_dir={finished_run}", f"--captures={','.join(labelled)}",
+                 f"--output={of_sessions}"]) == 0  # fmt: skip
+    rows = list(csv.DictReader(of_sessions.open()))
+    with of_sessions.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows({**row, "label": row["capture"].split("/")[-2]} for row in rows)
+    shutil.rmtree(tuesday / "unlabelled")  # copies of Chat's sessions, which would have its labels
+    capsys.readouterr()
+    assert main([*evaluate, f"--session_labels={of_sessions}"]) == 0
+    assert capsys.readouterr().out == by_folder
+
+
+def test_one_kind_of_labels_and_one_folder(finished_run, tuesday, capsys):
+    evaluate = ["--mode=evaluate", f"--run_dir={finished_run}"]
+    both = ["--capture_labels=a.csv", "--session_labels=b.csv"]
+    assert main([*evaluate, f"--captures={tuesday}", *both]) == 2
+    assert "takes --capture_labels or --session_labels, not both" in capsys.readouterr().err
+    assert main([*evaluate, f"--captures={tuesday},{tuesday}"]) == 2
+    assert "--captures of --mode=evaluate is one folder" in capsys.readouterr().err

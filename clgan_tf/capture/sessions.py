@@ -2,9 +2,10 @@
 
 import hashlib
 import ipaddress
+import socket
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -93,19 +94,39 @@ class Sessions:
     def __len__(self) -> int:
         return len(self.key)
 
+    def split(self, most: int) -> Iterator["Sessions"]:
+        """Yields its rows, at most so many at a time; `ended` comes with the last."""
+        for begin in range(0, max(1, len(self)), most):
+            columns = {name: getattr(self, name)[begin : begin + most] for name in COLUMNS}
+            yield replace(self, **columns, ended=self.ended if begin + most >= len(self) else [])
+
     def endpoints(self, row: int) -> tuple[str, int, str, int]:
         """Source address and port, destination address and port; the source sent the first packet."""
-        key = self.key[row]
-        size = 4 if key["version"] == 4 else 16
-        a = _address(key["address_a"][:size].tobytes()), int(key["port_a"])
-        b = _address(key["address_b"][:size].tobytes()), int(key["port_b"])
-        return (*b, *a) if self.initiator[row] else (*a, *b)
+        return self.all_endpoints(slice(row, row + 1))[0]
+
+    def all_endpoints(self, rows: slice | np.ndarray = slice(None)) -> list[tuple[str, int, str, int]]:
+        """`endpoints` of many rows; of single ones it takes ten times as long."""
+        keys = self.key[rows]
+        sizes = np.where(keys["version"] == 4, 4, 16).tolist()
+        a, b = (
+            [
+                (_address(packed[:size]), port)
+                for packed, size, port in zip(
+                    map(bytes, keys[f"address_{end}"]), sizes, keys[f"port_{end}"].tolist(), strict=True
+                )
+            ]
+            for end in "ab"
+        )
+        return [
+            (*second, *first) if is_turned else (*first, *second)
+            for first, second, is_turned in zip(a, b, self.initiator[rows].tolist(), strict=True)
+        ]
 
     def to_pandas(self) -> Any:
         """A pandas.DataFrame, a line a session: capture, protocol, `endpoints`, first and last time (UTC), sizes."""
         import pandas as pd
 
-        ends = [self.endpoints(row) for row in range(len(self))]
+        ends = self.all_endpoints()
         columns = ("source", "source_port", "destination", "destination_port")
         return pd.DataFrame(
             {
@@ -144,6 +165,8 @@ class Sessions:
 
 def _address(packed: bytes) -> str:
     """An address as people write it; IPv4-mapped IPv6 by RFC 5952, section 5, which Python does from 3.13 on alone."""
+    if len(packed) == 4:
+        return socket.inet_ntoa(packed)
     address = ipaddress.ip_address(packed)
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return f"::ffff:{mapped}" if mapped else str(address)

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import tensorflow as tf
 from clgan_tf import capture
 from clgan_tf.capture.live import IDLE_SECONDS
 from clgan_tf.capture.parallel import Progress
+from clgan_tf.common.ahead import ahead
 from clgan_tf.common.errors import NoSessionError
 from clgan_tf.common.files import readable_name
 from clgan_tf.models import archive
@@ -23,7 +23,8 @@ from clgan_tf.settings import REJECTED
 
 TOP = 3
 UNKNOWN = "unknown"
-ROWS_AT_ONCE = 1024
+ROWS_AT_ONCE = 2048
+MOST_AT_ONCE = 4 * ROWS_AT_ONCE  # sessions that are read, judged and told of while others are
 
 
 @dataclass
@@ -87,7 +88,7 @@ class Classifier:
         if not len(images):  # Not every processor's convolution takes none.
             return {name: np.zeros((0, *output.shape[1:]), np.float32) for name, output in self.model.output.items()}
         starts = range(0, len(images), ROWS_AT_ONCE)
-        parts = [self._compiled(images[at : at + ROWS_AT_ONCE]) for at in starts]
+        parts = [self._compiled(tf.constant(images[at : at + ROWS_AT_ONCE])) for at in starts]
         return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
 
     @cached_property
@@ -96,10 +97,10 @@ class Classifier:
         return {name: keras.Model(self.model.input, self.model.get_layer(name).input) for name in self.model.output}
 
     @cached_property
-    def _compiled(self) -> Callable[[np.ndarray], dict[str, tf.Tensor]]:
+    def _compiled(self) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
         """The model as one compiled function: `keras.Model.predict` takes twenty times as long for a single row."""
         shape = tf.TensorSpec([None, 28, 28, 1], tf.uint8)
-        return tf.function(lambda images: self.model(images, training=False), input_signature=[shape])
+        return tf.function(lambda images: self.model(images, training=False)).get_concrete_function(shape)
 
     def classify(
         self,
@@ -124,8 +125,7 @@ class Classifier:
           CaptureError: see clgan_tf.capture.stream.
         """
         for sessions, outputs in self.judged(captures, strict, progress, workers, live, idle_timeout):
-            for number in range(len(sessions)):
-                yield self.row(sessions, number, outputs, reject)
+            yield from self.rows(sessions, outputs, reject)
 
     def judged(
         self,
@@ -164,54 +164,87 @@ class Classifier:
             workers=workers,
             live=live,
         )
-        for sessions in parts if live else _gathered(parts):
+        judged: Iterator[tuple[capture.Sessions, dict[str, np.ndarray]]]
+        if live:
+            judged = ((part, self.outputs(part.images)) for part in parts)
+        else:  # The next sessions are read, and the network judges, while what is known of the last ones is used.
+            judged = ahead((part, self.outputs(part.images)) for part in ahead(_gathered(parts)))
+        for sessions, outputs in judged:
             self.ended += sessions.ended
-            yield sessions, self.outputs(sessions.images)
+            yield sessions, outputs
 
     def warm_up(self) -> None:
         """Lets TensorFlow compile what labels sessions now, not while packets wait."""
         self.outputs(np.zeros((1, 28, 28), np.uint8))
 
-    def row(
-        self, sessions: capture.Sessions, row: int, outputs: dict[str, np.ndarray], reject: float = 0.0
-    ) -> dict[str, Any]:
-        """What is said of one session, with what `outputs` says of all; see `classify`."""
-        probabilities, familiarity = outputs["probabilities"][row], float(outputs["familiarity"][row])
-        source, source_port, destination, destination_port = sessions.endpoints(row)
-        best = np.argsort(-probabilities, kind="stable")[:TOP]
-        ranked = [{"label": self.class_names[label], "probability": _rounded(probabilities[label])} for label in best]
-        return {
-            "capture": readable_name(sessions.paths[int(sessions.capture[row])]),
-            "protocol": capture.PROTOCOLS[int(sessions.key[row]["protocol"])],
-            "source": source,
-            "source_port": source_port,
-            "destination": destination,
-            "destination_port": destination_port,
-            "first_time": _timestamp(sessions.first_time[row]),
-            "last_time": _timestamp(sessions.last_time[row]),
-            "packets": int(sessions.packets[row]),
-            "bytes": int(sessions.num_bytes[row]),
-            "label": UNKNOWN if familiarity < reject else ranked[0]["label"],
-            "probability": ranked[0]["probability"],
-            "familiarity": _rounded(familiarity),
-            "top": ranked,
-        }
+    def rows(
+        self,
+        sessions: capture.Sessions,
+        outputs: dict[str, np.ndarray],
+        reject: float = 0.0,
+        numbers: slice | np.ndarray = slice(None),
+    ) -> list[dict[str, Any]]:
+        """What is said of sessions, or of those with these numbers, with what `outputs` says of all; see `classify`."""
+        probabilities, familiarity = outputs["probabilities"][numbers], outputs["familiarity"][numbers]
+        best = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP]
+        shown = _rounded(np.take_along_axis(probabilities, best, axis=1))
+        names = [readable_name(path) for path in sessions.paths]
+        columns = (
+            sessions.capture[numbers].tolist(),
+            sessions.key["protocol"][numbers].tolist(),
+            sessions.all_endpoints(numbers),
+            timestamps(sessions.first_time[numbers]),
+            timestamps(sessions.last_time[numbers]),
+            sessions.packets[numbers].tolist(),
+            sessions.num_bytes[numbers].tolist(),
+            best.tolist(),
+            shown.tolist(),
+            _rounded(familiarity).tolist(),
+            (familiarity < reject).tolist(),
+        )
+        return [
+            {
+                "capture": names[file],
+                "protocol": capture.PROTOCOLS[protocol],
+                "source": source,
+                "source_port": source_port,
+                "destination": destination,
+                "destination_port": destination_port,
+                "first_time": first,
+                "last_time": last,
+                "packets": packets,
+                "bytes": size,
+                "label": UNKNOWN if is_unknown else self.class_names[labels[0]],
+                "probability": chances[0],
+                "familiarity": familiar,
+                "top": [
+                    {"label": self.class_names[label], "probability": chance}
+                    for label, chance in zip(labels, chances, strict=True)
+                ],
+            }
+            for file, protocol, (
+                source,
+                source_port,
+                destination,
+                destination_port,
+            ), first, last, packets, size, labels, chances, familiar, is_unknown in zip(*columns, strict=True)
+        ]
 
 
 def _gathered(parts: Iterable[capture.Sessions]) -> Iterator[capture.Sessions]:
-    """The parts joined so that few captures of many sessions and many of few cost the network the same."""
+    """The parts joined, or split, so that few captures of many sessions and many of few cost the network the same."""
     waiting: list[capture.Sessions] = []
     try:
         for part in parts:
             waiting.append(part)
             if sum(map(len, waiting)) >= ROWS_AT_ONCE:
-                yield capture.concatenate(waiting)
+                yield from capture.concatenate(waiting).split(MOST_AT_ONCE)
                 waiting = []
     except NoSessionError:
         yield capture.concatenate(waiting)  # What the captures held instead is told all the same.
         raise
     if waiting:
-        yield capture.concatenate(waiting)
+        yield from capture.concatenate(waiting).split(MOST_AT_ONCE)
 
 
 def load(path: str | Path) -> Classifier:
@@ -224,10 +257,14 @@ def load(path: str | Path) -> Classifier:
     return Classifier(model, model.get_layer("probabilities"))
 
 
-def _timestamp(seconds: float) -> str:
+def timestamps(seconds: np.ndarray) -> list[str]:
     """ISO 8601 in UTC, with microseconds."""
-    return datetime.fromtimestamp(float(seconds), UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    parts, whole = np.modf(seconds)
+    texts = np.datetime_as_string(
+        (1_000_000 * whole.astype(np.int64) + np.rint(1e6 * parts).astype(np.int64)).astype("datetime64[us]")
+    )
+    return [f"{text}Z" for text in texts.tolist()]
 
 
-def _rounded(share: float | np.floating) -> float:
-    return round(float(share), 6)
+def _rounded(shares: np.ndarray) -> np.ndarray:
+    return np.round(shares.astype(np.float64), 6)

@@ -57,7 +57,7 @@ def suggest(
             if at >= MOST_SESSIONS:
                 continue
             numbers = {name: int(getattr(sessions, name)[number]) for name in ("first_packet", "last_packet")}
-            row = classifier.row(sessions, int(number), outputs) | numbers
+            row = classifier.rows(sessions, outputs, numbers=np.array([number]))[0] | numbers
             kept[at : at + 1] = [Candidate(row, outputs["probabilities"][number], features[number])]
     if not kept:
         return []

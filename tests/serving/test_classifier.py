@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from datetime import UTC, datetime
 
 import h5py
 import keras
@@ -16,6 +17,7 @@ from clgan_tf import capture, models, serving
 from clgan_tf.common.errors import ModelFileError
 from clgan_tf.main import main
 from clgan_tf.models.classifier import build_classifier
+from clgan_tf.serving.classifier import timestamps
 from tests import packets as p
 
 
@@ -34,6 +36,26 @@ def test_it_needs_nothing_but_its_file_and_gives_the_same_probabilities(finished
     scores = json.loads((finished_run / "metrics.json").read_text())["systems"]["clgan"]
     labels = prepared.read("test").labels
     assert np.mean(probabilities.argmax(axis=1) == labels) == pytest.approx(scores["accuracy"])
+
+
+def test_times_are_written_as_python_writes_them():
+    seconds = np.concatenate([np.random.default_rng(0).uniform(0, 4e9, 2000), np.arange(0, 2, 1 / 64), [1e9 + 1e-6]])
+    expected = [datetime.fromtimestamp(one, UTC).isoformat(timespec="microseconds") for one in seconds.tolist()]
+    assert timestamps(seconds) == [text.replace("+00:00", "Z") for text in expected]
+    assert timestamps(np.zeros(0)) == []
+
+
+def test_rows_of_some_sessions_are_those_rows_of_all(finished_run, demo_corpus):
+    classifier = serving.load(finished_run / "classifier.keras")
+    sessions = capture.load(sorted((demo_corpus / "Chat").iterdir())[0])
+    outputs = classifier.outputs(sessions.images)
+    rows = classifier.rows(sessions, outputs, reject=0.5)
+    some = np.array([3, 1])
+    assert classifier.rows(sessions, outputs, 0.5, some) == [rows[3], rows[1]]
+    assert [(row["source"], row["source_port"]) for row in rows] == [
+        sessions.endpoints(number)[:2] for number in range(len(sessions))
+    ]
+    assert {row["label"] == serving.classifier.UNKNOWN for row in rows} == {True, False}
 
 
 def test_of_no_session_there_is_nothing_to_say(finished_run):

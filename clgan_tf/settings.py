@@ -15,7 +15,12 @@ from clgan_tf.common.setting import Settings, as_flags, setting
 PUBLISHED = ("iscx_vpn_nonvpn_2016", "ustc_tfc2016")
 SOURCE_KINDS = ("captures", "demo", *PUBLISHED)
 SPLIT_BY = ("session", "capture")
-EXPORT_SUFFIXES = {"saved_model": "", "onnx": ".onnx", "litert": ".tflite"}  # of files; "" = it is a directory
+EXPORT_SUFFIXES = {  # of files; "" = it is a directory
+    "saved_model": "",
+    "onnx": ".onnx",
+    "litert": ".tflite",
+    "litert_int8": ".tflite",
+}
 EXPORT_FORMATS = tuple(EXPORT_SUFFIXES)
 LABEL_UNITS = ("total", "per_class", "per_class_at_most", "fraction")
 FLAGFILE = "run.flags"  # in a run directory: flags that repeat the run
@@ -158,6 +163,11 @@ class PretrainSettings(Settings):
     )
     learning_rate: float = setting(
         "Of both networks' Adam in phase 1. [2e-4; clgan_plus: 1.5e-3]", default=None, above=0, most=1
+    )
+    precision: str = setting(
+        "Numbers that training computes in; bfloat16 where the processor has it. What is saved is float32.",
+        default="float32",
+        choices=("float32", "bfloat16"),
     )
     strategy: str = setting(
         "Devices of phase 1: one, all GPUs of this machine, those of TF_CONFIG's workers, or a TPU's cores.",

@@ -89,7 +89,8 @@ def _decoder(width: int) -> keras.Model:
     named = layers.Dense(256, dtype="float32", name="bytes")(AtPositions(name="at_hidden")([decoded, hidden]))
     x = layers.Dense(64, name="judgement")(AtPositions(name="at_seen")([decoded, seen]))
     x = layers.LeakyReLU(LEAK, name="judgement_activation")(x)
-    real = layers.Reshape((-1,), name="real")(layers.Dense(1, dtype="float32", name="judgement_logit")(x))
+    x = layers.Dense(1, dtype="float32", name="judgement_logit")(x)
+    real = layers.Reshape((-1,), dtype="float32", name="real")(x)
     return keras.Model([states, rows, vectors, hidden, seen], {"bytes": named, "real": real}, name=DECODER)
 
 

@@ -104,7 +104,7 @@ class FillingGAN(TwoNetworks):
             vectors = self.network.get_layer("byte_vectors")(tokens)
             if weights.adversarial:
                 filled = self._straight_through(guesses, filled_at, is_filled)
-                vectors += tf.pad(filled, [[half, 0], [0, 0], [0, 0]])
+                vectors += tf.cast(tf.pad(filled, [[half, 0], [0, 0], [0, 0]]), vectors.dtype)
             was_filled = tf.pad(marks(filled_at, is_filled & (samples != originals)), [[half, 0], [0, 0]])
             seen_at, is_seen = self._judged(rows, to_hide, was_filled, seeds[5])
             outputs = self._read(vectors, hidden_at, seen_at)

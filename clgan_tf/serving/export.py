@@ -1,7 +1,8 @@
 """A saved classifier in formats that other programs run: TensorFlow's SavedModel, ONNX and LiteRT.
 
 All take bytes uint8 [n, 28, 28, 1] as `bytes` and give `probabilities` float32 [n, K] and `familiarity` float32 [n];
-a LiteRT model takes one session at a time. What the bytes must look like and the class names travel inside, as JSON:
+a LiteRT model takes one session, or as
+`many` as LITERT_ROWS says. What the bytes must look like and the class names travel inside, as JSON:
 in a SavedModel as assets.extra/clgan_tf.json, in ONNX as the metadata property `clgan_tf`, and behind a LiteRT model as
 clgan_tf.json in a ZIP archive, where LiteRT's own tools keep such files.
 """
@@ -11,6 +12,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from clgan_tf.common.quiet import standard_error_closed
 from clgan_tf.serving.classifier import Classifier
 
 METADATA = "clgan_tf.json"
+LITERT_ROWS = {"serving_default": 1, "many": 256}  # of a model's signatures: LiteRT wants to know beforehand
 OPSET = 18  # ONNX Runtime has read it since 1.14, of 2023
 INSTALL = "install clgan_tf's extra `export` (pip install '.[export]')"
 
@@ -75,24 +78,33 @@ def _onnx(classifier: Classifier, target: Path) -> None:
         onnx.save(model, aside)
 
 
-def _litert(classifier: Classifier, target: Path) -> None:
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-    function = _function(classifier, 1)  # LSTMs and pools of a number of rows that is not known do not convert.
-    frozen = convert_variables_to_constants_v2(function.get_concrete_function())
-    names = sorted(classifier.model.output)  # the order in which TensorFlow flattens a dictionary
+def _litert(classifier: Classifier, target: Path, int8: bool = False) -> None:
+    """int8: weights are stored in 8 bits, and what they multiply is rounded to 8 bits, too."""
     module = tf.Module()
-    module.serve = tf.function(
-        lambda bytes: dict(zip(names, frozen(bytes), strict=True)),
-        input_signature=function.input_signature,
-    )
+    for name, rows in LITERT_ROWS.items():
+        setattr(module, name, _frozen(classifier, rows))
+    signatures = {name: getattr(module, name) for name in LITERT_ROWS}
     with standard_error_closed(), tempfile.TemporaryDirectory() as folder:
-        tf.saved_model.save(module, folder, signatures=module.serve)
-        model = tf.lite.TFLiteConverter.from_saved_model(folder).convert()
+        tf.saved_model.save(module, folder, signatures=signatures)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(LITERT_ROWS))
+        converter.optimizations = [tf.lite.Optimize.DEFAULT] if int8 else []
+        model = converter.convert()
     with written_aside(target) as aside:
         aside.write_bytes(model)
         with zipfile.ZipFile(aside, "a") as archive:
             archive.writestr(METADATA, json.dumps(metadata(classifier)))
+
+
+def _frozen(classifier: Classifier, rows: int) -> Any:
+    """`_function` with its variables as constants: LSTMs and pools of a number of rows not known do not convert."""
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    function = _function(classifier, rows)
+    frozen = convert_variables_to_constants_v2(function.get_concrete_function())
+    names = sorted(classifier.model.output)  # the order in which TensorFlow flattens a dictionary
+    return tf.function(
+        lambda bytes: dict(zip(names, frozen(bytes), strict=True)), input_signature=function.input_signature
+    )
 
 
 def _function(classifier: Classifier, rows: int | None) -> Any:
@@ -113,4 +125,5 @@ FORMATS: dict[str, Callable[[Classifier, Path], None]] = {
     "saved_model": _saved_model,
     "onnx": _onnx,
     "litert": _litert,
+    "litert_int8": partial(_litert, int8=True),
 }

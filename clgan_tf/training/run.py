@@ -26,6 +26,7 @@ from clgan_tf.runs.result import RunResult
 from clgan_tf.settings import PrepareSettings, PretrainSettings, TrainSettings
 from clgan_tf.training import byte_phases, distillation, phases
 from clgan_tf.training.choice import Choice, Logits, choose
+from clgan_tf.training.precision import computing_in, in_float32
 
 if TYPE_CHECKING:
     from clgan_tf.models.on_bytes import OnBytes
@@ -125,17 +126,18 @@ def _trained(
     settings: TrainSettings, dataset: Dataset, few: FewLabels, run: RunDirectory, phase: str = "finetuning"
 ) -> keras.Model:
     """Phases 1 and 2 of a network, or of its teacher, or a forest; `phase`: the name of phase 2 in logs."""
-    if settings.model in models.WITH_TRUNK:
-        return byte_phases.train(settings, dataset.facts, few, run, phase)
     num_classes = len(dataset.facts.class_names)
     if settings.model in models.ON_BYTES:
         return _on_bytes(settings.model, settings.seed, few).network(num_classes)
-    model = phases.build_model(settings, num_classes)
-    if isinstance(model, TwoNetworks) and settings.pretraining_epochs:
-        phases.pretrain(model, settings, few, run)
-    network = _classifying(model)
-    phases.finetune(network, settings, few, run)
-    return network
+    with computing_in(settings.precision):
+        if settings.model in models.WITH_TRUNK:
+            return in_float32(byte_phases.train(settings, dataset.facts, few, run, phase))
+        model = phases.build_model(settings, num_classes)
+        if isinstance(model, TwoNetworks) and settings.pretraining_epochs:
+            phases.pretrain(model, settings, few, run)
+        network = _classifying(model)
+        phases.finetune(network, settings, few, run)
+        return in_float32(network)
 
 
 def pretrain(settings: PretrainSettings, dataset: Dataset, source: PrepareSettings | None = None) -> RunDirectory:
@@ -146,7 +148,8 @@ def pretrain(settings: PretrainSettings, dataset: Dataset, source: PrepareSettin
     """
     tf.config.experimental.enable_op_determinism()
     run = open_run(settings, TrainedOn(dataset.facts), source)
-    byte_phases.pretrain(settings, dataset.facts, every_session(dataset), run)
+    with computing_in(settings.precision):
+        byte_phases.pretrain(settings, dataset.facts, every_session(dataset), run)
     return run
 
 
@@ -155,6 +158,11 @@ def assist(settings: PretrainSettings, dataset: Dataset) -> None:
     tf.config.experimental.enable_op_determinism()
     # Only a run that is resumed has anything to go on from; of another the chief may be clearing the directory.
     run = RunDirectory(settings.run_dir if settings.resume else settings.run_dir / "nothing")
+    with computing_in(settings.precision):
+        _assist(settings, dataset, run)
+
+
+def _assist(settings: PretrainSettings, dataset: Dataset, run: RunDirectory) -> None:
     if not isinstance(settings, TrainSettings):
         byte_phases.pretrain(settings, dataset.facts, every_session(dataset), run)
         return
@@ -172,13 +180,13 @@ def _classifying(model: keras.Model) -> keras.Model:
 
 
 def _labels_alone(settings: TrainSettings, dataset: Dataset, few: FewLabels, run: RunDirectory) -> keras.Model:
-    if settings.model in models.WITH_TRUNK:
-        model = byte_phases.build(settings.filling, settings.seed, len(dataset.facts.class_names))
-        return byte_phases.finetune(model, settings, few, run, models.LABELS_ALONE)
-    model = phases.build_model(settings, len(dataset.facts.class_names))
-    network = _classifying(model)
-    phases.finetune(network, settings, few, run, models.LABELS_ALONE)
-    return network
+    with computing_in(settings.precision):
+        if settings.model in models.WITH_TRUNK:
+            model = byte_phases.build(settings.filling, settings.seed, len(dataset.facts.class_names))
+            return in_float32(byte_phases.finetune(model, settings, few, run, models.LABELS_ALONE))
+        network = _classifying(phases.build_model(settings, len(dataset.facts.class_names)))
+        phases.finetune(network, settings, few, run, models.LABELS_ALONE)
+        return in_float32(network)
 
 
 def _on_bytes(name: str, seed: int, few: FewLabels) -> "OnBytes":

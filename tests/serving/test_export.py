@@ -73,6 +73,23 @@ def test_familiarity_is_exported_too(classifiers, prepared, tmp_path):
     assert facts["data_fingerprint"] == prepared.facts.fingerprint
 
 
+@pytest.mark.parametrize(("name", "furthest"), [("litert", 1e-5), ("litert_int8", 0.01)])
+def test_litert_takes_many_sessions_at_once_and_8_bits_are_near(name, furthest, classifiers, prepared, tmp_path):
+    """Eight bits make a smaller file with nearly the same probabilities; one session and many give the same."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    images = prepared.read("train").images[:256]
+    classifier = serving.load(classifiers["clgan"])
+    serving.export(classifier, name, tmp_path / "a.tflite")
+    interpreter = Interpreter(str(tmp_path / "a.tflite"))
+    many = interpreter.get_signature_runner("many")(bytes=images)["probabilities"]
+    np.testing.assert_allclose(many, classifier.predict_bytes(images), atol=furthest)
+    one = interpreter.get_signature_runner("serving_default")(bytes=images[:1])["probabilities"]
+    np.testing.assert_allclose(one, many[:1], atol=furthest)
+    is_small = (tmp_path / "a.tflite").stat().st_size < 2 * classifier.model.count_params()
+    assert is_small == (name == "litert_int8")
+
+
 def test_the_settings_name_every_format():
     assert tuple(FORMATS) == EXPORT_FORMATS
 
@@ -83,7 +100,7 @@ def test_the_settings_name_every_format():
         ("onnx", "a.tflite", 2, "--output of --format=onnx must end in .onnx"),
         ("litert", "a", 2, "--output of --format=litert must end in .tflite"),
         ("saved_model", "there", 2, "there exists; choose another --output, or remove it first"),
-        ("torch", "a", 2, "--format takes saved_model, onnx, litert, not 'torch'"),
+        ("torch", "a", 2, "--format takes saved_model, onnx, litert, litert_int8, not 'torch'"),
     ],
 )
 def test_what_cannot_be_written_is_told(name, target, status, words, classifiers, tmp_path, capsys):

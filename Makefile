@@ -26,6 +26,7 @@ lint: $(READY)
 
 docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet --strict --site-dir=build/site
+	$(VENV)/bin/python -m pytest -n 0 -m documented
 
 FUZZ_SECONDS ?= 30
 fuzz: $(READY)

@@ -41,6 +41,7 @@ def commands() -> list[str]:
     return [line for line in lines if re.search(r"-m clgan_tf\.main|^clgan-tf ", line)]
 
 
+@pytest.mark.documented
 def test_every_command_does_what_it_is_shown_for(demo_corpus, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(byte_phases, "STEPS_PER_EPOCH", 2)

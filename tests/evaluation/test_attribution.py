@@ -18,7 +18,7 @@ from tests import packets as p
 def test_what_all_bytes_add_is_how_much_more_probable_the_label_is_than_for_zeros(
     prepared, tmp_path, monkeypatch, name
 ):
-    monkeypatch.setattr(attribution, "STEPS", 64)
+    monkeypatch.setattr(attribution, "STEPS", 32)
     keras.utils.set_random_seed(3)
     options = {"width": 16} if name == "clgan_plus" else {}
     built = models.build(name, 12, **options)

@@ -7,12 +7,7 @@ from clgan_tf.common.errors import DataError
 from clgan_tf.data.examples import UNLABELLED_NAME
 
 UNLABELLED_SPELLINGS = {UNLABELLED_NAME, "unlabeled"}
-NO_LABEL = {
-    "",
-    "unknown",
-    "no label",
-    "needmanuallabel",
-}  # in a file; "unknown" is what classify rejects; CICFlowMeter's
+NO_LABEL = {"", "unknown", "no label", "needmanuallabel"}  # classify writes the second, CICFlowMeter the others
 
 
 def plain_form(name: str) -> str:

@@ -120,7 +120,7 @@ def main() -> None:
         return
     from tqdm import tqdm
 
-    amounts = {"rows": ROWS, "sessions": SESSIONS, "workers": WORKERS}
+    amounts = {"workers": WORKERS, "rows": ROWS, "sessions": SESSIONS}
     points = [(kind, amount) for kind, several in amounts.items() for amount in several]
     found = {point: measured(*point) for point in tqdm(points, "Processes", leave=False)}
     print("| | seconds | sessions/s | peak memory, MB |\n|---|---|---|---|")

@@ -233,8 +233,17 @@ def _evaluate_on_captures(classifier: serving.Classifier, settings: EvaluateSett
     read = sources.sources if labels else sources.labelled
     with progress.captures_bar("Evaluating", [one.path for one in read]) as show:
         verdict = serving.judge(classifier, sources, reject, show, labels)
-    if labels and (unused := labels.unused()):
-        _warn(unused)
+    for warning in classifier.warnings:
+        _warn(warning)
+    if labels:
+        try:
+            unused = labels.unused()
+        except DataError as error:  # Labels of a whole week may name more classes than one day has.
+            if not labels.used:
+                raise
+            unused = str(error)
+        if unused:
+            _warn(unused)
     if verdict.scores:
         scores = verdict.scores
         figures = f"accuracy {100 * scores.accuracy:.1f} %, macro-F1 {100 * scores.f1:.1f} %"
@@ -249,8 +258,6 @@ def _evaluate_on_captures(classifier: serving.Classifier, settings: EvaluateSett
         )
     if verdict.absent:
         print(f"Without a session here: {', '.join(verdict.absent)}.")
-    for warning in classifier.warnings:
-        _warn(warning)
     return classifier.is_damaged
 
 

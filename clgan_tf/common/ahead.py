@@ -51,4 +51,4 @@ def ahead(items: Iterator[Item]) -> Iterator[Item]:
             yield item  # type: ignore[misc]
     finally:
         is_over.set()
-        thread.join()
+        thread.join(timeout=10 * PATIENCE)  # Whoever presses Ctrl-C does not wait for what is being made.

@@ -1,5 +1,7 @@
 """Labels of whole captures in a CSV file: which files, by name or shell pattern, are of what class."""
 
+import glob
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -15,19 +17,19 @@ NAMES = {
     "capture": ("capture", "file", "filename", "file_name", "path", "pcap"),
     "label": ("label", "class"),
 }
+MOST_PATTERNS = 1_000  # each is held against every capture
 
 
 class Line(NamedTuple):
-    """A line of a file: captures of this name, or that match this pattern, are of this class."""
+    """A line of a file: captures of this name, or that match this pattern, are of this class.
+
+    pattern: of a capture's path below the root, or, without a /, of its last part.
+    """
 
     path: Path
     number: int
     pattern: str
     label: str
-
-    def matches(self, name: str) -> bool:
-        """Whether it speaks of a capture. name: its path below the root; a pattern without / is of the last part."""
-        return fnmatchcase(name if "/" in self.pattern else name.rpartition("/")[2], self.pattern)
 
     def __str__(self) -> str:
         return f"{self.path}, line {self.number}"
@@ -48,10 +50,18 @@ def sources_below(root: Path, files: Sequence[Path], least_classes: int = 2) -> 
     ]
     names = class_names.of_labels(", ".join(map(str, files)), (line.label for line in lines), least_classes)
     found = labelled_folder.sources_of_no_class(root, names)
+    exact: dict[str, list[Line]] = defaultdict(list)
+    for line in lines:
+        exact[line.pattern].append(line)
+    patterns = [line for line in lines if glob.has_magic(line.pattern)]
+    if len(patterns) > MOST_PATTERNS:
+        raise DataError(f"{patterns[MOST_PATTERNS]}: more than {MOST_PATTERNS:,} patterns; name files instead.")
     used: set[Line] = set()
     labelled = []
     for source in found.sources:
-        mine = [line for line in lines if line.matches(source.name)]
+        last = source.name.rpartition("/")[2]
+        mine = list(dict.fromkeys(exact.get(source.name, []) + exact.get(last, [])))
+        mine += [line for line in patterns if fnmatchcase(source.name if "/" in line.pattern else last, line.pattern)]
         for line in mine:
             if line.label != mine[0].label:
                 raise DataError(

@@ -188,9 +188,10 @@ class Classifier:
         probabilities, familiarity = outputs["probabilities"][numbers], outputs["familiarity"][numbers]
         best = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP]
         shown = _rounded(np.take_along_axis(probabilities, best, axis=1))
-        names = [readable_name(path) for path in sessions.paths]
+        files = sessions.capture[numbers].tolist()
+        names = {file: readable_name(sessions.paths[file]) for file in set(files)}
         columns = (
-            sessions.capture[numbers].tolist(),
+            files,
             sessions.key["protocol"][numbers].tolist(),
             sessions.all_endpoints(numbers),
             timestamps(sessions.first_time[numbers]),

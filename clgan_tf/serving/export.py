@@ -1,8 +1,8 @@
 """A saved classifier in formats that other programs run: TensorFlow's SavedModel, ONNX and LiteRT.
 
 All take bytes uint8 [n, 28, 28, 1] as `bytes` and give `probabilities` float32 [n, K] and `familiarity` float32 [n];
-a LiteRT model takes one session, or as
-`many` as LITERT_ROWS says. What the bytes must look like and the class names travel inside, as JSON:
+a LiteRT model takes one session or, by its other signature, 256 (LITERT_ROWS).
+What the bytes must look like and the class names travel inside, as JSON:
 in a SavedModel as assets.extra/clgan_tf.json, in ONNX as the metadata property `clgan_tf`, and behind a LiteRT model as
 clgan_tf.json in a ZIP archive, where LiteRT's own tools keep such files.
 """
@@ -25,7 +25,8 @@ from clgan_tf.common.quiet import standard_error_closed
 from clgan_tf.serving.classifier import Classifier
 
 METADATA = "clgan_tf.json"
-LITERT_ROWS = {"serving_default": 1, "many": 256}  # of a model's signatures: LiteRT wants to know beforehand
+# Of a model's signatures: LiteRT wants to know beforehand. A program that asks for no signature gets the first by name.
+LITERT_ROWS = {"serving_default": 1, "serving_many": 256}
 OPSET = 18  # ONNX Runtime has read it since 1.14, of 2023
 INSTALL = "install clgan_tf's extra `export` (pip install '.[export]')"
 

@@ -103,7 +103,8 @@ def _own_systems(
     if settings.model != models.LITE:
         return {settings.model: Predictor(_logits(network), 1.0)}, network
     num_classes = len(dataset.facts.class_names)
-    student = distillation.distil(network, models.LITE, num_classes, few, run, settings.seed)
+    with computing_in(settings.precision):
+        student = in_float32(distillation.distil(network, models.LITE, num_classes, few, run, settings.seed))
     predictors = {name: Predictor(_logits(one), 1.0) for name, one in ((models.LITE, student), (models.PLUS, network))}
     return predictors, student
 

@@ -115,7 +115,7 @@ def _by_many(one: Callable, many: Callable, images: np.ndarray) -> np.ndarray:
     """A single session alone; more by as many as a call takes, the last call's places filled up."""
     if len(images) == 1:
         return one(bytes=images)["probabilities"]
-    rows = LITERT_ROWS["many"]
+    rows = LITERT_ROWS["serving_many"]
     full = np.concatenate([images, np.zeros((-len(images) % rows, 28, 28, 1), np.uint8)])
     parts = [many(bytes=full[at : at + rows])["probabilities"] for at in range(0, len(full), rows)]
     return np.concatenate(parts)[: len(images)]

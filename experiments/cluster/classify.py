@@ -44,7 +44,7 @@ class Label(beam.DoFn):
         try:
             for row in self.classifier.classify(capture):
                 self.sessions.inc()
-                yield json.dumps(row)
+                yield json.dumps(row, separators=(",", ":"))
         except NoSessionError:
             pass  # Its warning says so.
         except CaptureError as error:

@@ -56,3 +56,19 @@ def test_where_the_rest_is_not_wanted_the_items_are_closed_and_the_thread_ends()
     found.close()
     assert is_closed.is_set()
     assert threading.active_count() == before
+
+
+def test_who_stops_does_not_wait_for_what_is_being_made():
+    goes_on = threading.Event()
+
+    def items():
+        yield 1
+        goes_on.wait(30)
+        yield 2
+
+    found = ahead(items())
+    assert next(found) == 1
+    began = time.monotonic()
+    found.close()
+    assert time.monotonic() - began < 5
+    goes_on.set()

@@ -65,6 +65,33 @@ def test_every_mistake_is_told_with_its_line(captures, lines, words):
         classes(captures, *lines)
 
 
+def test_a_name_is_a_name_whatever_a_shell_would_make_of_it(captures):
+    p.write(captures / "mail[1].pcap", p.pcap([p.ipv4(p.udp(b"x", 1000))], 101))
+    assert classes(captures, "mail[1].pcap,Mail", "skype_a.pcap,VoIP")["mail[1].pcap"] == "Mail"
+
+
+def test_many_names_are_no_matter_and_many_patterns_are_refused(captures, monkeypatch):
+    monkeypatch.setattr(capture_labels, "MOST_PATTERNS", 1)
+    assert len(classes(captures, "skype_*,VoIP", "mail.pcapng,Mail")) == 4
+    with pytest.raises(DataError, match="line 3: more than 1 patterns; name files instead"):
+        classes(captures, "skype_*,VoIP", "mail*,Mail")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('capture,label\nmail.pcapng,Mail\n"skype_a.pcap,VoIP\n', "no CSV file .unexpected end of data behind line 2."),
+        ("label;capture;a,b,c,d\nMail;mail.pcapng\n", "labels of 1 classes"),
+        ('capture,label,"no\nte"\nmail.pcapng,Mail\nmial,VoIP\n', "line 4: no capture below"),
+        ("sep=;\ncapture;label\n", "line 1 has no column capture, label; .* separated by commas, semicolons or tabs"),
+    ],
+)
+def test_odd_files_are_read_as_they_are_or_refused(captures, text, words):
+    (captures.parent / "labels.csv").write_text(text)
+    with pytest.raises(DataError, match=words):
+        capture_labels.sources_below(captures, [captures.parent / "labels.csv"])
+
+
 def test_a_file_without_the_columns_is_refused(captures):
     with pytest.raises(DataError, match="line 1 has no column capture; it must name capture, label"):
         classes(captures, "skype*,VoIP", header="what,label")

@@ -82,8 +82,9 @@ def test_litert_takes_many_sessions_at_once_and_8_bits_are_near(name, furthest, 
     classifier = serving.load(classifiers["clgan"])
     serving.export(classifier, name, tmp_path / "a.tflite")
     interpreter = Interpreter(str(tmp_path / "a.tflite"))
-    many = interpreter.get_signature_runner("many")(bytes=images)["probabilities"]
+    many = interpreter.get_signature_runner("serving_many")(bytes=images)["probabilities"]
     np.testing.assert_allclose(many, classifier.predict_bytes(images), atol=furthest)
+    assert interpreter.get_input_details()[0]["shape"].tolist() == [1, 28, 28, 1]  # of who asks for no signature
     one = interpreter.get_signature_runner("serving_default")(bytes=images[:1])["probabilities"]
     np.testing.assert_allclose(one, many[:1], atol=furthest)
     is_small = (tmp_path / "a.tflite").stat().st_size < 2 * classifier.model.count_params()

@@ -88,7 +88,7 @@ def test_labels_of_files_or_of_sessions_name_the_classes_too(finished_run, tuesd
     assert main([*evaluate, f"--session_labels={of_sessions}"]) == 0
     assert capsys.readouterr().out == by_folder
     with of_sessions.open("a") as file:  # of another day
-        file.write("a.pcap,TCP,192.0.2.1,1,192.0.2.2,2" + "," * 4 + "Email,,,\n")
+        file.write("a.pcap,TCP,192.0.2.1,1,192.0.2.2,2,,,1,1,Email,,,\n")
     assert main([*evaluate, f"--session_labels={of_sessions}"]) == 0
     printed = capsys.readouterr()
     assert printed.out == by_folder

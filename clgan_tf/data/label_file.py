@@ -95,11 +95,13 @@ class SessionLabels:
             self.used |= set(lines)
         return labels
 
-    def unused(self) -> str:
-        """A sentence about the lines that were of no session, or an empty text.
+    def unused(self, may_lack_classes: bool = False) -> str:
+        """Sentences about the lines that were of no session, or an empty text.
+
+        may_lack_classes: whether a class may be without a session; it is told then.
 
         Raises:
-          DataError: a class has no session.
+          DataError: a class has no session and may not; no line is of a session.
         """
         every = {line for lines in self.lines.values() for line in lines}
         if not self.used:
@@ -107,15 +109,19 @@ class SessionLabels:
                 f"{', '.join(sorted({str(line.path) for line in every}))}: none of the {len(every):,} labels is of a "
                 "session in the captures; are they of these captures, and their times in UTC?"
             )
+        told = []
         for label, name in enumerate(self.class_names):
             of_class = sorted(line for line in every if line.label == label)
             if not self.used & set(of_class):
-                raise DataError(
+                told.append(
                     f"{of_class[0].path}: none of the {len(of_class)} lines of class {name} is of a session in the "
                     "captures; correct addresses, ports or times (UTC), or leave the class out."
                 )
-        left = sorted(every - self.used)
-        return f"{len(left):,} of {len(every):,} labels are of no session: {_named(left)}." if left else ""
+        if told and not may_lack_classes:
+            raise DataError(told[0])
+        if left := sorted(every - self.used):
+            told.append(f"{len(left):,} of {len(every):,} labels are of no session: {_named(left)}.")
+        return " ".join(told)
 
 
 def read(paths: Sequence[Path], least_classes: int = 2) -> SessionLabels:

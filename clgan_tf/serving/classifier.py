@@ -190,46 +190,25 @@ class Classifier:
         shown = _rounded(np.take_along_axis(probabilities, best, axis=1))
         files = sessions.capture[numbers].tolist()
         names = {file: readable_name(sessions.paths[file]) for file in set(files)}
-        columns = (
-            files,
-            sessions.key["protocol"][numbers].tolist(),
-            sessions.all_endpoints(numbers),
-            timestamps(sessions.first_time[numbers]),
-            timestamps(sessions.last_time[numbers]),
-            sessions.packets[numbers].tolist(),
-            sessions.num_bytes[numbers].tolist(),
-            best.tolist(),
-            shown.tolist(),
-            _rounded(familiarity).tolist(),
-            (familiarity < reject).tolist(),
-        )
-        return [
-            {
-                "capture": names[file],
-                "protocol": capture.PROTOCOLS[protocol],
-                "source": source,
-                "source_port": source_port,
-                "destination": destination,
-                "destination_port": destination_port,
-                "first_time": first,
-                "last_time": last,
-                "packets": packets,
-                "bytes": size,
-                "label": UNKNOWN if is_unknown else self.class_names[labels[0]],
-                "probability": chances[0],
-                "familiarity": familiar,
-                "top": [
-                    {"label": self.class_names[label], "probability": chance}
-                    for label, chance in zip(labels, chances, strict=True)
-                ],
-            }
-            for file, protocol, (
-                source,
-                source_port,
-                destination,
-                destination_port,
-            ), first, last, packets, size, labels, chances, familiar, is_unknown in zip(*columns, strict=True)
+        ranked = [
+            [{"label": self.class_names[label], "probability": chance} for label, chance in zip(*row, strict=True)]
+            for row in zip(best.tolist(), shown.tolist(), strict=True)
         ]
+        is_unknown = (familiarity < reject).tolist()
+        columns = {
+            "capture": [names[file] for file in files],
+            "protocol": [capture.PROTOCOLS[number] for number in sessions.key["protocol"][numbers].tolist()],
+            **sessions.endpoint_columns(numbers),
+            "first_time": timestamps(sessions.first_time[numbers]),
+            "last_time": timestamps(sessions.last_time[numbers]),
+            "packets": sessions.packets[numbers].tolist(),
+            "bytes": sessions.num_bytes[numbers].tolist(),
+            "label": [UNKNOWN if is_so else top[0]["label"] for is_so, top in zip(is_unknown, ranked, strict=True)],
+            "probability": [top[0]["probability"] for top in ranked],
+            "familiarity": _rounded(familiarity).tolist(),
+            "top": ranked,
+        }
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _gathered(parts: Iterable[capture.Sessions]) -> Iterator[capture.Sessions]:

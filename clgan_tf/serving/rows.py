@@ -89,7 +89,7 @@ def _print_rows(rows: Iterable[Row], flush: bool) -> int:
 
 def _writer(output: str, file: TextIO) -> Callable[[Row], Any]:
     if not output.endswith(".csv"):
-        return lambda row: file.write(f"{_as_json(row)}\n")
+        return lambda row: file.write(f"{as_json(row)}\n")
     writer = csv.DictWriter(file, COLUMNS)
     writer.writeheader()
 
@@ -100,7 +100,7 @@ def _writer(output: str, file: TextIO) -> Callable[[Row], Any]:
     return write
 
 
-def _as_json(row: Row) -> str:
+def as_json(row: Row) -> str:
     """A line of ASCII alone, so that any terminal's encoding will do."""
     text = msgspec.json.encode(row).decode()
     return text if text.isascii() else json.dumps(row, separators=(",", ":"))  # It takes ten times as long.

@@ -10,17 +10,17 @@ Exit status: 0; 3 if a capture was damaged or could not be read; 1 if what is gi
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from clgan_tf import serving
 from clgan_tf.capture.sources import find
 from clgan_tf.common.errors import CaptureError, NoSessionError, UserError
+from clgan_tf.serving.rows import as_json
 
 WARNINGS = "warnings"
 
@@ -35,8 +35,6 @@ class Label(beam.DoFn):
 
     def setup(self) -> None:
         """Loads the classifier, once a worker."""
-        from clgan_tf import serving  # TensorFlow, which the process that starts workers does without
-
         self.classifier = serving.load(self.path)
 
     def process(self, capture: str) -> Iterator[Any]:
@@ -44,7 +42,7 @@ class Label(beam.DoFn):
         try:
             for row in self.classifier.classify(capture):
                 self.sessions.inc()
-                yield json.dumps(row, separators=(",", ":"))
+                yield as_json(row)
         except NoSessionError:
             pass  # Its warning says so.
         except CaptureError as error:
@@ -69,8 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options, of_beam = parser.parse_known_args(arguments)
     try:
         captures = find([options.captures])
-        if not Path(options.classifier).is_file():
-            raise CaptureError(f"{options.classifier}: no such file; give a saved classifier.")
+        serving.load(options.classifier)  # What is wrong with it is told here, not by every worker.
     except UserError as error:
         print(f"classify: {error}", file=sys.stderr)
         return 1

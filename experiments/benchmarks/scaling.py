@@ -155,7 +155,7 @@ def draw(found: dict[tuple[str, int], tuple[float, float]], path: Path) -> None:
         rates = [(amount if kind != "workers" else USUAL_ROWS) / found[kind, amount][0] for amount in amounts]
         for panel, values in ((above, rates), (below, [found[kind, amount][1] for amount in amounts])):
             panel.plot(amounts, values, "o-")
-            panel.set(xscale="linear" if kind == "workers" else "log", ylim=(0, None), xticks=amounts)
+            panel.set(xscale="linear" if kind == "workers" else "log", ylim=(0, 1.1 * max(values)), xticks=amounts)
             panel.minorticks_off()
             panel.set_xticklabels([f"{amount:,}" for amount in amounts])
             panel.grid(alpha=0.3)

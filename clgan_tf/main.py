@@ -1,16 +1,13 @@
 """The command line: flags -> settings -> one call a mode."""
 
-import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
-from typing import Any
+from contextlib import redirect_stdout
 
 from absl import flags as absl_flags
 
 from clgan_tf import __version__, flags
 from clgan_tf.common.errors import ConfigError, UserError
+from clgan_tf.common.interruption import Terminated, raised_when_safe
 from clgan_tf.common.output import UntilClosed
 from clgan_tf.common.quiet import import_tensorflow
 from clgan_tf.common.setting import Settings
@@ -26,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     and could not be read to its end; 130: stopped with Ctrl-C; 141: the reader of the labels went away before
     their end; 143: stopped with SIGTERM.
     """
-    with redirect_stdout(UntilClosed(sys.stdout)), _stopped_by_sigterm():  # type: ignore[type-var]
+    with redirect_stdout(UntilClosed(sys.stdout)), raised_when_safe():  # type: ignore[type-var]
         status = _main(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
     return status
@@ -55,7 +52,7 @@ def _main(arguments: list[str]) -> int:
     except KeyboardInterrupt as stop:
         hint = " The training continues with --resume and the same --run_dir." if TRAINING & set(values.mode) else ""
         print(f"clgan-tf: stopped.{hint}", file=sys.stderr)
-        return 143 if isinstance(stop, _Terminated) else 130
+        return 143 if isinstance(stop, Terminated) else 130
     except BrokenPipeError:
         return 141
     except OSError as error:
@@ -65,25 +62,6 @@ def _main(arguments: list[str]) -> int:
         )
         return 1
     return 3 if is_damaged else 0
-
-
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM, which is to leave no half-written file either."""
-
-
-@contextmanager
-def _stopped_by_sigterm() -> Iterator[None]:
-    def stop(_number: int, _frame: Any) -> None:
-        raise _Terminated
-
-    if threading.current_thread() is not threading.main_thread():  # Signals are the main thread's.
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _run(settings: dict[str, Settings], source_of_training: Settings | None) -> bool:

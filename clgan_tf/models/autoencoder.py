@@ -28,6 +28,7 @@ class Autoencoder(TwoNetworks):
     """
 
     MEANS = ("labelled_loss", "reconstruction_loss")
+    MINIMISED = MEANS
 
     def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step of both networks."""
@@ -42,13 +43,12 @@ class Autoencoder(TwoNetworks):
             _, unlabelled = tf.split(rows, sizes)
             labelled_loss = losses.labelled_loss(labels, labelled_logits)
             reconstruction_loss = tf.reduce_mean(tf.abs(self.partner(code, training=True) - unlabelled))
-            loss = labelled_loss + reconstruction_loss
-            objective = loss / replicas  # Gradients are summed over replicas.
+            objective = (labelled_loss + reconstruction_loss) / replicas  # Gradients are summed over replicas.
         encoder, decoder = self.network.trainable_variables, self.partner.trainable_variables
         gradients = tape.gradient(objective, [*encoder, *decoder])
         self.optimizer.apply(gradients[: len(encoder)], encoder)
         self.partner_optimizer.apply(gradients[len(encoder) :], decoder)
-        means = {"labelled_loss": labelled_loss, "reconstruction_loss": reconstruction_loss, "loss": loss}
+        means = {"labelled_loss": labelled_loss, "reconstruction_loss": reconstruction_loss}
         return self.summary_of(means, labels, labelled_logits)
 
     def beside(self, images: tf.Tensor) -> tf.Tensor:

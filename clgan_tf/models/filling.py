@@ -47,6 +47,7 @@ class FillingGAN(TwoNetworks):
     """
 
     MEANS = (
+        "discriminator_loss",
         "hidden_byte_loss",
         "detection_loss",
         "detection_accuracy",
@@ -55,6 +56,7 @@ class FillingGAN(TwoNetworks):
         "probability_real_filled",
         "generator_loss",
     )
+    MINIMISED = ("discriminator_loss", "generator_loss")
 
     def __init__(
         self,
@@ -136,6 +138,7 @@ class FillingGAN(TwoNetworks):
             optimizer.apply(tape.gradient(objective, variables), variables)
         is_right = tf.cast((outputs["real"] > 0) == (is_real > 0), tf.float32)
         means = {
+            "discriminator_loss": discriminator_loss,
             "hidden_byte_loss": losses.mean_of(byte_losses, counted),
             "detection_loss": detection_loss,
             "detection_accuracy": losses.mean_of(is_right, is_judged),
@@ -143,7 +146,6 @@ class FillingGAN(TwoNetworks):
             "probability_real": tf.exp(losses.log_probability_real(real_logits)),
             "probability_real_filled": tf.exp(losses.log_probability_real(filled_logits)),
             "generator_loss": generator_loss,
-            "loss": discriminator_loss + generator_loss,
         }
         return self.summary_of(means)
 

@@ -34,6 +34,7 @@ class GAN(TwoNetworks):
         "probability_real",
         "probability_real_generated",
     )
+    MINIMISED = ("discriminator_loss", "generator_loss")
 
     def __init__(
         self, network: keras.Model, partner: keras.Model, generator_loss: str = "feature_matching", **kwargs: Any
@@ -109,7 +110,6 @@ class GAN(TwoNetworks):
             "generated_loss": generated_loss,
             "probability_real": tf.exp(losses.log_probability_real(unlabelled_logits)),
             "probability_real_generated": tf.exp(losses.log_probability_real(generated_logits)),
-            "loss": discriminator_loss + generator_loss,
         }
         return self.summary_of(means, labels, labelled_logits)
 

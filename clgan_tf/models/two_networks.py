@@ -11,7 +11,7 @@ from clgan_tf.models.pixels import bytes_to_logits, to_pixels
 class TwoNetworks(keras.Model):
     """A network that classifies and a partner that makes images; called, it classifies.
 
-    A subclass defines `train_step`, `beside` and MEANS, and is registered for Keras's saving.
+    A subclass defines `train_step`, `beside`, MEANS and MINIMISED, and is registered for Keras's saving.
 
     `fit` takes a `tf.data.Dataset` of dicts, with static batch shapes:
       labelled: [batch, 28, 28, 1] uint8; labels: [batch] int64 in 0..K-1; unlabelled: as labelled.
@@ -24,6 +24,7 @@ class TwoNetworks(keras.Model):
     """
 
     MEANS: tuple[str, ...] = ()  # the losses and other means of an epoch, by their names in logs
+    MINIMISED: tuple[str, ...] = ()  # those of them whose sum is what a step minimises
 
     def __init__(self, network: keras.Model, partner: keras.Model, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -32,7 +33,7 @@ class TwoNetworks(keras.Model):
         self.seed = seed
         # Keras refuses metrics that first appear once a model is built: they all exist from here on.
         self.means = {name: keras.metrics.Mean(name) for name in self.MEANS}
-        self.loss_mean = keras.metrics.Mean("loss")
+        self.loss_mean = keras.metrics.Mean("loss")  # of `test_step`
         self.accuracy = keras.metrics.SparseCategoricalAccuracy("accuracy")
         self.built = True  # Both networks are functional, so all variables exist already.
 
@@ -78,19 +79,26 @@ class TwoNetworks(keras.Model):
     def summary_of(
         self, means: dict[str, tf.Tensor], labels: tf.Tensor | None = None, logits: tf.Tensor | None = None
     ) -> dict[str, tf.Tensor]:
-        """Takes in a step's MEANS and its labelled rows, if it has any; returns the logs.
-
-        `loss` is the sum of what both networks minimise: Keras's TerminateOnNaN looks at a log of that name.
-        """
+        """Takes in a step's MEANS and its labelled rows, if it has any; returns the logs."""
         for name, value in means.items():
-            (self.loss_mean if name == "loss" else self.means[name]).update_state(value)
+            self.means[name].update_state(value)
         if labels is not None:
             self.accuracy.update_state(labels, logits)
-        logs = {metric.name: metric.result() for metric in self.metrics}
+        logs = self.get_metrics_result()
         if isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
             # Keras (3.15) takes the mean over rows there, of which a number has none.
             logs = {name: value[tf.newaxis] for name, value in logs.items()}
         return logs
+
+    def get_metrics_result(self) -> dict[str, tf.Tensor]:
+        """The means of a training so far, by name.
+
+        `loss` is the sum of what both networks minimise: Keras's TerminateOnNaN looks at a log of that name. It is made
+        of their means: how TensorFlow (2.21) orders a sum of sums within a step is not the same in every run, so that
+        a mean of it differs in its last bit.
+        """
+        logs = super().get_metrics_result()
+        return {**logs, "loss": tf.add_n([logs[name] for name in self.MINIMISED])}
 
     def test_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Cross entropy and accuracy of (images, labels)."""

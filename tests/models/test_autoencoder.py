@@ -47,6 +47,8 @@ def test_labels_reach_the_encoder_alone_and_reconstruction_reaches_both(model):
 def test_it_learns_to_reconstruct_the_unlabelled(model):
     history = model.fit(stream(60), epochs=2, steps_per_epoch=30, verbose=0, shuffle=False).history
     assert history["reconstruction_loss"][-1] < 0.6 * history["reconstruction_loss"][0]
+    both = np.float32(history["labelled_loss"]) + np.float32(history["reconstruction_loss"])
+    np.testing.assert_array_equal(np.float32(history["loss"]), both)
     images = rows(4)["unlabelled"]
     shown = model.beside(images)
     assert shown.shape == images.shape

@@ -152,6 +152,9 @@ def test_logged_values_are_means_over_the_epoch_not_the_last_batch():
     model = build("dcgan", 0.0, 0.0, dropout=0.0)  # Its weights stay as they are.
     alone = [model.fit(tf.data.Dataset.from_tensors(step), verbose=0, shuffle=False).history for step in steps]
     assert together["labelled_loss"][0] == pytest.approx(np.mean([one["labelled_loss"][0] for one in alone]), rel=1e-5)
+    # The sum to the last bit, whatever order TensorFlow adds in: a resumed run's log is the uninterrupted one's.
+    both = np.float32(together["discriminator_loss"]) + np.float32(together["generator_loss"])
+    np.testing.assert_array_equal(np.float32(together["loss"]), both)
 
 
 def test_nan_ends_training():

@@ -259,6 +259,8 @@ def test_hidden_bytes_are_learnt():
     history = model.fit(stream(images), steps_per_epoch=20, epochs=3, verbose=0, shuffle=False).history
     assert history["hidden_byte_loss"][-1] < 0.6 * history["hidden_byte_loss"][0]
     assert set(history) == {*model.MEANS, "loss"}
+    both = np.float32(history["discriminator_loss"]) + np.float32(history["generator_loss"])
+    np.testing.assert_array_equal(np.float32(history["loss"]), both)
 
 
 def test_the_classifier_is_the_network_and_only_bytes_go_in():

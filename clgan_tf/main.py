@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import redirect_stdout
+from importlib import import_module
 
 from absl import flags as absl_flags
 
@@ -65,13 +66,11 @@ def _main(arguments: list[str]) -> int:
 
 
 def _run(settings: dict[str, Settings], source_of_training: Settings | None) -> bool:
-    import_tensorflow()
-    from clgan_tf import commands
-
+    import_tensorflow(alone=True)
     is_damaged = False
     for mode, given in settings.items():
         also = [source_of_training] if mode in TRAINING else []
-        is_damaged |= bool(getattr(commands, f"run_{mode}")(given, *also))
+        is_damaged |= bool(import_module(f"clgan_tf.commands.{mode}").run(given, *also))
     return is_damaged
 
 

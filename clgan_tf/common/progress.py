@@ -23,6 +23,11 @@ def tell(sentence: str) -> None:
     tqdm.write(sentence, file=sys.stderr)
 
 
+def warn(sentence: object) -> None:
+    """Tells what is worth knowing and stops nothing."""
+    tell(f"Warning: {sentence}")
+
+
 @contextmanager
 def captures_bar(title: str, paths: Sequence[str]) -> Iterator[Callable[[int, int], None]]:
     """A bar over the bytes of capture files; yields what to call with (packets, bytes) read since the last call."""

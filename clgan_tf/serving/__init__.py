@@ -6,8 +6,6 @@ import_tensorflow()
 
 from clgan_tf.serving.classifier import Classifier, load  # noqa: E402
 from clgan_tf.serving.export import export  # noqa: E402
-from clgan_tf.serving.labelled import judge  # noqa: E402
 from clgan_tf.serving.rows import write_rows, write_stream  # noqa: E402
-from clgan_tf.serving.suggestion import suggest  # noqa: E402
 
-__all__ = ["Classifier", "export", "judge", "load", "suggest", "write_rows", "write_stream"]
+__all__ = ["Classifier", "export", "load", "write_rows", "write_stream"]

@@ -14,7 +14,7 @@ import numpy as np
 
 from clgan_tf.common.errors import ModelFileError
 from clgan_tf.common.files import written_aside
-from clgan_tf.common.progress import tell
+from clgan_tf.common.progress import warn
 from clgan_tf.models.two_networks import TwoNetworks
 
 HEADER_BYTES = 4096  # more than the header of any array in the archive
@@ -53,7 +53,7 @@ def restore(path: Path, model: TwoNetworks) -> int:
         except ModelFileError as error:
             if one == saved[-1]:
                 raise
-            tell(f"Warning: {str(error).removesuffix(f'; {START_ANEW}.')}; the state before it is used.")
+            warn(f"{str(error).removesuffix(f'; {START_ANEW}.')}; the state before it is used.")
     return 0
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from clgan_tf import capture, models, serving
 from clgan_tf.common.errors import ModelFileError
+from clgan_tf.common.quiet import OF_KERAS
 from clgan_tf.main import main
 from clgan_tf.models.classifier import build_classifier
 from clgan_tf.serving.classifier import timestamps
@@ -323,3 +324,14 @@ def test_any_other_keras_model_or_file_is_refused(tmp_path):
         serving.load(tmp_path / "none.keras")
     with pytest.raises(ModelFileError, match="Is a directory"):
         serving.load(tmp_path)
+
+
+def test_classify_imports_nothing_that_it_does_not_use(finished_run, demo_corpus, tmp_path):
+    """Keras takes what it finds installed: more than a third of a cold start went into what no mode calls."""
+    captures = demo_corpus / "unseen.pcap"
+    flags = ["classify", f"--run_dir={finished_run}", f"--captures={captures}", f"--output={tmp_path / 'rows.csv'}"]
+    script = f"import sys; from clgan_tf.main import main; assert main({flags}) == 0; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    imported = set(done.stdout.split())
+    assert "keras" in imported
+    assert not imported & {*OF_KERAS, "clgan_tf.evaluation", "clgan_tf.training", "clgan_tf.reporting"}

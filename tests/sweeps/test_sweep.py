@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clgan_tf import commands
+from clgan_tf.commands import sweep
 from clgan_tf.common import typed_json
 from clgan_tf.common.errors import ConfigError
 from clgan_tf.main import main
@@ -111,7 +111,7 @@ def test_a_sweep_runs_every_cell_goes_on_where_it_was_killed_and_does_nothing_tw
     def never(*_arguments):
         raise AssertionError("a finished cell was run again")
 
-    monkeypatch.setattr(commands, "train", never)
+    monkeypatch.setattr(sweep, "train", never)
     assert main(flags) == 0
     assert (tmp_path / "sweep/results.jsonl").read_bytes() == before
     capsys.readouterr()

@@ -13,6 +13,14 @@ from clgan_tf.common.interruption import Terminated, raised_when_safe
 BOTH = pytest.mark.parametrize(("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)])
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """A shell starts background jobs, this suite perhaps among them, with Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def handlers() -> list:
     return [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)]
 
@@ -61,10 +69,7 @@ def test_in_a_trace_it_waits_for_its_end(number, raised):
 
 
 def test_what_the_process_ignores_it_goes_on_ignoring():
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with raised_when_safe():
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.1)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with raised_when_safe():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)

@@ -28,6 +28,7 @@ class Records:
 
     def __init__(self, order: str) -> None:
         self.order = order
+        self._word = struct.Struct(order + "I").unpack_from
         self.high = 2 if order == "<" else 0  # the upper half of a time in seconds changes every 18 hours
 
     def following(self, buffer: bytearray, at: np.ndarray, stop: int) -> tuple[np.ndarray, np.ndarray]:
@@ -35,6 +36,18 @@ class Records:
         captured = gather(buffer, at + 8, self.order + "u4").astype(np.int64)
         following = at + RECORD_HEADER + captured
         return following, (captured <= MAX_PACKET_BYTES) & (following <= stop)
+
+    def next(self, buffer: bytearray, at: int, stop: int) -> int:
+        """See walk.Records."""
+        if at + RECORD_HEADER > stop:
+            return 0
+        captured = self.captured_at(buffer, at)
+        following = at + RECORD_HEADER + captured
+        return following if captured <= MAX_PACKET_BYTES and following <= stop else 0
+
+    def captured_at(self, buffer: bytearray, at: int) -> int:
+        """How many bytes of a packet the record at `at` claims to hold."""
+        return int(self._word(buffer, at + 8)[0])
 
     def mark(self, buffer: bytearray, begin: int) -> tuple[bytes, int]:
         """See walk.Records."""
@@ -66,31 +79,19 @@ def blocks(window: Window) -> Iterator[Block]:
     link_type = struct.unpack(order + "I", header[20:])[0] & 0xFFFF
     window.consume_until(FRAME_FRONT + FILE_HEADER)
     records = Records(order)
-    captured_at = struct.Struct(order + "I").unpack_from
     while window.fill():
         buffer, stop = window.buffer, window.stop
-        many, at = record_starts(buffer, FRAME_FRONT, stop, records)
-        starts, damage = [], ""
-        while at + RECORD_HEADER <= stop:
-            (captured,) = captured_at(buffer, at + 8)
-            if captured > MAX_PACKET_BYTES:
-                damage = f"a record claims {captured} bytes, more than the {MAX_PACKET_BYTES} a packet can have"
-                break
-            following = at + RECORD_HEADER + captured
-            if following > stop:
-                break
-            starts.append(at)
-            at = following
-        found = np.concatenate([many, np.array(starts, np.int64)])
+        found, at = record_starts(buffer, FRAME_FRONT, stop, records)
+        captured = records.captured_at(buffer, at) if at + RECORD_HEADER <= stop else 0
         if len(found) or window.is_quiet:
             yield _block(buffer, found, order, nanoseconds, link_type)
         window.consume_until(at)
-        if damage:
-            raise Damage(damage)
+        if captured > MAX_PACKET_BYTES:
+            raise Damage(f"a record claims {captured} bytes, more than the {MAX_PACKET_BYTES} a packet can have")
     if 0 < window.size < RECORD_HEADER:
         raise Damage(f"the file ends inside a record header ({window.size} of {RECORD_HEADER} bytes)")
     if window.size:
-        (captured,) = captured_at(window.buffer, FRAME_FRONT + 8)
+        captured = records.captured_at(window.buffer, FRAME_FRONT)
         raise Damage(f"the file ends inside a packet ({window.size - RECORD_HEADER} of {captured} bytes)")
 
 

@@ -69,6 +69,14 @@ class _Blocks:
         is_sound = (kind != SECTION_HEADER) & (length >= LEAST_BLOCK) & (length <= MAX_BLOCK_BYTES) & (length % 4 == 0)
         return following, is_sound & (following <= stop)
 
+    def next(self, buffer: bytearray, at: int, stop: int) -> int:
+        """See walk.Records."""
+        if at + LEAST_BLOCK > stop:
+            return 0
+        kind, length = struct.unpack_from(self.order + "II", buffer, at)
+        is_sound = kind != SECTION_HEADER and LEAST_BLOCK <= length <= MAX_BLOCK_BYTES and length % 4 == 0
+        return at + length if is_sound and at + length <= stop else 0
+
     def mark(self, buffer: bytearray, begin: int) -> tuple[bytes, int]:
         """See walk.Records."""
         return self.word.pack(ENHANCED_PACKET), 0

@@ -2,17 +2,18 @@
 
 A record says how long it is, so that the next one's place is known only then: one after another, in Python, that takes
 longer than all else. So the bytes at hand are cut into segments, in each of which a record's beginning is guessed, and
-all chains of records walk at once in NumPy. A chain counts only if the one before it ends exactly where it was
+all chains of records walk at once in NumPy. A chain counts only if the records before it lead exactly to where it was
 guessed to begin: what comes out is exact, whatever was guessed.
 """
 
+from bisect import bisect_left
 from typing import Protocol
 
 import numpy as np
 
 LEAST_RECORD = 12  # bytes; no format has shorter ones
-SEGMENT = 8 << 10  # bytes: some dozens of records
-STEPS, FEW_CHAINS = 64, 8  # a step costs the same for one chain as for hundreds: few are left to the caller
+SEGMENT = 16 << 10  # bytes: some dozens of records
+STEPS, FEW_CHAINS = 128, 8  # a step costs the same for one chain as for hundreds: the rest of few is read one by one
 TRIES = 8  # guesses in a segment before it is left to the chain in front of it
 
 
@@ -25,6 +26,9 @@ class Records(Protocol):
         `at` may lie up to MARGIN bytes behind `stop`.
         """
 
+    def next(self, buffer: bytearray, at: int, stop: int) -> int:
+        """Where the record behind the one at `at` begins; 0 if that is not sound or does not end before `stop`."""
+
     def mark(self, buffer: bytearray, begin: int) -> tuple[bytes, int]:
         """Bytes that most records have in common with the one at `begin`, and their place in a record."""
 
@@ -35,8 +39,8 @@ class Records(Protocol):
 def record_starts(buffer: bytearray, begin: int, stop: int, records: Records) -> tuple[np.ndarray, int]:
     """Starts of whole records from `begin` on, int64 [n], and where the next one begins.
 
-    It may stop early, at a record that it leaves to the caller: the last ones, one that is not sound, and one behind
-    STEPS others where few places were guessed.
+    It stops at the first that is not sound or whole. Behind a wrong guess records are read one by one, up to where a
+    chain begins that they lead to.
     """
     guesses = _guesses(buffer, begin, stop, records)
     at = np.array(guesses)
@@ -51,10 +55,23 @@ def record_starts(buffer: bytearray, begin: int, stop: int, records: Records) ->
         places.append(at)
         accepted.append(going)
         at = np.where(going, following, at)
-    broken = np.flatnonzero(at[:-1] != limits[:-1])
-    chains = broken[0] + 1 if len(broken) else len(at)
-    inside = np.array(accepted)[:, :chains].T
-    return np.array(places)[:, :chains].T[inside], int(at[chains - 1])
+    walked, is_whole = np.array(places), np.array(accepted)
+    leads_on = np.append(at[:-1] == limits[:-1], False)
+    ends_of_runs = np.flatnonzero(~leads_on)
+    parts, chain = [], 0
+    while True:
+        last = int(ends_of_runs[np.searchsorted(ends_of_runs, chain)])
+        run = slice(chain, last + 1)
+        parts.append(walked[:, run].T[is_whole[:, run].T])
+        alone: list[int] = []
+        here, chain = int(at[last]), last + 1
+        while (chain := bisect_left(guesses, here, chain)) == len(guesses) or guesses[chain] != here:
+            following_one = records.next(buffer, here, stop)
+            if not following_one:
+                return np.concatenate([*parts, np.array(alone, np.int64)]), here
+            alone.append(here)
+            here = following_one
+        parts.append(np.array(alone, np.int64))
 
 
 def _guesses(buffer: bytearray, begin: int, stop: int, records: Records) -> list[int]:

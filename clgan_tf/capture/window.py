@@ -6,7 +6,7 @@ from clgan_tf.capture.block import FRAME_FRONT, MARGIN
 from clgan_tf.capture.compression import DAMAGED_STREAM, Pipe
 from clgan_tf.capture.live import TICK_SECONDS, Live
 
-CHUNK_BYTES = 4 << 20  # what is read at once: small enough for a processor's cache, large enough for NumPy
+CHUNK_BYTES = 8 << 20  # what is read at once: small enough for a processor's cache, large enough for NumPy
 PIECE = 64 << 10  # bytes; so many are lost at most where a compressed file is damaged, none where it is cut
 
 

@@ -9,13 +9,15 @@ Each network is saved with random weights (speed does not depend on them) and lo
 out, with a word, where it is not installed), eager and compiled. All give the same probabilities, but for int8, or it
 ends with an error. Forms and batch sizes take turns; the median of the rounds counts, ratios are round by round.
 --capture then labels a file from end to end (`make_capture` and `make_rough_capture` in capture.py make two mixes), and
-says how long its reading and its network take alone.
+says how long its reading and its network take alone, and `clgan-tf classify` as a new process.
 """
 
 import argparse
 import importlib.util
 import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -174,8 +176,12 @@ def accuracy(predict: Predict, dataset: Path) -> float:
     return float((said == scored.labels).mean())
 
 
-def end_to_end(classifier: serving.Classifier, path: str, title: str, rounds: int) -> None:
-    """Prints how long a capture takes to labels, and its halves alone: its reading, and the network."""
+def end_to_end(classifier: serving.Classifier, file: Path, path: str, title: str, rounds: int) -> None:
+    """Prints how long a capture takes to labels, its reading and the network alone, and the command with its start.
+
+    file: the classifier's.
+    """
+    command = [sys.executable, "-m", "clgan_tf.main", "classify", f"--classifier={file}", f"--captures={path}"]
     head = classifier.head
     seconds: dict[str, list[float]] = defaultdict(list)
     for _ in range(rounds):
@@ -189,6 +195,9 @@ def end_to_end(classifier: serving.Classifier, path: str, title: str, rounds: in
         started = time.perf_counter()
         sessions = sum(1 for _ in classifier.classify(path))
         seconds["to labels"].append(time.perf_counter() - started)
+        started = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        seconds["the command"].append(time.perf_counter() - started)
     texts = ", ".join(f"{what} {statistics.median(values):.1f} s" for what, values in seconds.items())
     slower = [max(pair) for pair in zip(seconds["reading alone"], seconds["network alone"], strict=True)]
     over = statistics.median(whole / half for whole, half in zip(seconds["to labels"], slower, strict=True))
@@ -206,11 +215,13 @@ def main() -> None:
     options = parser.parse_args()
     names = [str(options.classifier)] if options.classifier else options.models.split(",")
     for name in names:
-        with tempfile.TemporaryDirectory() as folder, redirect_stderr(StringIO()):
-            classifier = serving.load(options.classifier or saved(name, Path(folder)))
-        measure(classifier, options.rounds, name, options.dataset)
-        if options.capture:
-            end_to_end(classifier, options.capture, name, options.rounds)
+        with tempfile.TemporaryDirectory() as folder:
+            with redirect_stderr(StringIO()):
+                file = options.classifier or saved(name, Path(folder))
+                classifier = serving.load(file)
+            measure(classifier, options.rounds, name, options.dataset)
+            if options.capture:
+                end_to_end(classifier, file, options.capture, name, options.rounds)
 
 
 if __name__ == "__main__":

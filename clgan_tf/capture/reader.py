@@ -60,7 +60,9 @@ class Reader:
                 raise self._error(window, f"{sentence}: leave --strict out to use those alone") from damage
             self.damage = str(self._error(window, f"{sentence} and were used"))
         except OSError as error:
-            raise self._error(window, f"{error.strerror or error}; check the path and its permissions") from error
+            where = f"at offset {window.offset}: " if window else ""
+            what = f"{where}{error.strerror or error}; check the path and its permissions"
+            raise CaptureError(f"{self.path}: {what}.") from error
         if far:
             self.notices.append(
                 f"{self.path}: {far} packets have times beyond the year 2116, which were cut to it; if times matter, "

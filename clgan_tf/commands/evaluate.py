@@ -65,11 +65,12 @@ def _evaluate_on_captures(classifier: serving.Classifier, settings: EvaluateSett
         print(f"{scores.sessions:,} sessions of classes that the classifier knows: {figures}; {rejected}.")
         print()
         print(classes_table(scores))
-        print()
-    for name, (sessions, share) in verdict.strange.items():
-        print(
-            f"{name}: the classifier does not know this class; {100 * share:.1f} % of {sessions:,} are called unknown."
-        )
+    others = [
+        f"{name}: the classifier does not know this class; {100 * share:.1f} % of {sessions:,} are called unknown."
+        for name, (sessions, share) in verdict.strange.items()
+    ]
     if verdict.absent:
-        print(f"Without a session here: {', '.join(verdict.absent)}.")
+        others.append(f"Without a session here: {', '.join(verdict.absent)}.")
+    if others:
+        print("\n" + "\n".join(others))
     return classifier.is_damaged

@@ -45,9 +45,11 @@ def _matching(dataset: Dataset, source: PrepareSettings) -> Dataset:
     """The data set, if it was prepared as the settings say. Raises DataError where it was not."""
     if difference := prepare.differing_flag(dataset.facts, source):
         flag, then, now = difference
+        # Of a file of labels a fingerprint is known, which tells nobody anything.
+        otherwise = f"other --{flag} than now" if flag.endswith("_labels") else f"--{flag}={then}, not {now}"
         raise DataError(
-            f"{dataset.directory} was prepared with --{flag}={then}, not {now}; give another --dataset, "
-            "or leave --source out to use it as it is."
+            f"{dataset.directory} was prepared with {otherwise}; give another --dataset, or leave --source out to use "
+            "it as it is."
         )
     return dataset
 

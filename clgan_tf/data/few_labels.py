@@ -175,8 +175,8 @@ def choose(
     if total > available.sum():
         raise DataError(
             f"--labels={total} labelled sessions were asked for and the training split has {available.sum()} (others "
-            "are held back in validation and test); lower --labels, --test_fraction or --validation_fraction, or add "
-            "captures."
+            f"are held back in validation and test); give --labels={available.sum()} or less, lower --test_fraction or "
+            "--validation_fraction, or add captures."
         )
     # (rank + 1/2) / class size walks all classes at the same pace, so any prefix has their proportions.
     pace = np.full(len(labels), np.inf)

@@ -215,8 +215,10 @@ def check_classes(class_sizes: Mapping[str, Mapping[str, int]], class_names: Seq
     for split in OWN_SPLITS:
         for name in class_names:
             if not class_sizes.get(split, {}).get(name):
+                left = sum(class_sizes.get(other, {}).get(name, 0) for other in OWN_SPLITS)
                 raise DataError(
-                    f"Class {name} has no session in the {split} split after de-duplication; add captures of it."
+                    f"Class {name} has no session in the {split} split: {left} labelled ones are left of it after "
+                    "de-duplication, and every split needs one; label more of it, or take the class out."
                 )
 
 

@@ -18,6 +18,7 @@ from clgan_tf.models.byte_vectors import ByteVectors
 from clgan_tf.models.classifier import ClassProbabilities
 from clgan_tf.models.familiarity import Familiarity
 from clgan_tf.models.forest import ByteSummary, Trees
+from clgan_tf.models.pixels import IMAGE_SHAPE
 
 MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
 MAX_JSON_BYTES = 8 << 20
@@ -148,8 +149,14 @@ def check(path: Path) -> None:
     _check_weights(path, weights)
 
 
-def require_allowed(network: keras.Model) -> None:
-    """Raises ConfigError where a network, before it is trained, has what no saved classifier may hold."""
+def require_fit(network: keras.Model, num_classes: int) -> None:
+    """Raises ConfigError where a network, before it is trained, has what no saved classifier may, or other shapes."""
+    shapes = (network.input_shape, network.output_shape)
+    if shapes != ((None, *IMAGE_SHAPE), (None, num_classes)):
+        raise ConfigError(
+            f"{network.name} maps {shapes[0]} to {shapes[1]}; it has to map bytes {(None, *IMAGE_SHAPE)} to logits "
+            f"{(None, num_classes)} (docs/adding.md)."
+        )
     named = map(_named, _objects(keras.saving.serialize_keras_object(network)))
     if foreign := sorted({str(name[1]) for name in named if name not in ALLOWED}):
         raise ConfigError(

@@ -31,7 +31,7 @@ def build_model(settings: TrainSettings, num_classes: int) -> keras.Model:
     options = {"seed": settings.seed, "generator_loss": settings.generator_loss}
     taken = {name: value for name, value in options.items() if name in models.takes(settings.model)}
     model = models.build(settings.model, num_classes, **taken)
-    archive.require_allowed(model.classifier() if isinstance(model, TwoNetworks) else model)
+    archive.require_fit(model.classifier() if isinstance(model, TwoNetworks) else model, num_classes)
     if isinstance(model, TwoNetworks):
         model.compile(default_optimizer(settings.learning_rate), default_optimizer(settings.learning_rate))
     return model

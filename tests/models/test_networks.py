@@ -205,3 +205,8 @@ def test_a_network_is_one_file_and_one_line_of_the_registry(prepared, tmp_path, 
     assert main(train_flags(prepared, tmp_path / "other", "--model=tiny")) == 2
     assert "tiny has EinsumDense, which could not be loaded again; use other layers" in capsys.readouterr().err
     assert not (tmp_path / "other/checkpoints/state.npz").exists()
+    (tmp_path / "clgan_added_network.py").write_text(ADDED.replace("Dense(num_classes)", "Dense(num_classes + 1)"))
+    monkeypatch.delitem(sys.modules, "clgan_added_network")
+    assert main(train_flags(prepared, tmp_path / "wide", "--model=tiny")) == 2
+    told = "tiny maps (None, 28, 28, 1) to (None, 13); it has to map bytes (None, 28, 28, 1) to logits (None, 12)"
+    assert told in capsys.readouterr().err

@@ -11,7 +11,6 @@ from clgan_tf.data.registered import open_any
 from clgan_tf.reporting.tables import classes_table
 from clgan_tf.runs.directory import RunDirectory
 from clgan_tf.runs.result import read_result
-from clgan_tf.serving.labelled import judge
 from clgan_tf.settings import EvaluateSettings
 from clgan_tf.training.run import Trained
 
@@ -53,7 +52,7 @@ def _evaluate_on_captures(classifier: serving.Classifier, settings: EvaluateSett
     sources, labels = own_captures(folder, settings.capture_labels, settings.session_labels, least_classes=1)
     read = sources.sources if labels else sources.labelled
     with progress.captures_bar("Evaluating", [one.path for one in read]) as show:
-        verdict = judge(classifier, sources, reject, show, labels)
+        verdict = serving.judge(classifier, sources, reject, show, labels)
     for warning in classifier.warnings:
         progress.warn(warning)
     if labels and (unused := labels.unused(may_lack_classes=True)):  # as those of a week do on one day

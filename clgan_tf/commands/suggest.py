@@ -17,7 +17,7 @@ def run(settings: SuggestSettings) -> bool:
     known = label_file.read(settings.session_labels) if settings.session_labels else None
     paths = find(settings.captures)
     with progress.captures_bar("Choosing", paths) as show:
-        rows = suggestion.suggest(classifier, paths, settings.count, known, settings.seed, show)
+        rows = serving.suggest(classifier, paths, settings.count, known, settings.seed, show)
     for warning in classifier.warnings:
         progress.warn(warning)
     if not rows:

@@ -217,8 +217,8 @@ def check_classes(class_sizes: Mapping[str, Mapping[str, int]], class_names: Seq
             if not class_sizes.get(split, {}).get(name):
                 left = sum(class_sizes.get(other, {}).get(name, 0) for other in OWN_SPLITS)
                 raise DataError(
-                    f"Class {name} has no session in the {split} split: {left} labelled ones are left of it after "
-                    "de-duplication, and every split needs one; label more of it, or take the class out."
+                    f"Class {name} has no session in the {split} split: it has {left} after de-duplication, and every "
+                    "split needs one; add some, or take the class out."
                 )
 
 

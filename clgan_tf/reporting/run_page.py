@@ -18,6 +18,7 @@ from clgan_tf.runs.directory import RunDirectory
 from clgan_tf.runs.result import RunResult
 
 PAGE = "report.html"
+MUCH = 5  # points of accuracy that chance alone gives or takes
 PICTURES = {  # by section; those that a run has
     "Classes": ("class_scores.png", "F1 of each class"),
     "Confusions": ("confusion_matrix.png", "rows: true class; columns: predicted; shares of the row and sessions"),
@@ -69,11 +70,13 @@ def page(result: RunResult, dataset: Dataset, explanation: Explanation | None, p
 def _in_short(result: RunResult) -> str:
     scores = result.scores
     others = {name: one.f1 for name, one in result.systems.items() if name != result.model}
+    spread = 196 * np.sqrt(scores.accuracy * (1 - scores.accuracy) / scores.sessions)  # 95 %, of independent sessions
     worst = sorted(scores.per_class.items(), key=lambda item: item[1].f1)[:3]
     lines = [
         f"**{100 * scores.accuracy:.1f} %** of {scores.sessions:,} sessions of the {result.settings.score_on} split "
         f"are named right, macro-F1 **{100 * scores.f1:.1f}**, after {result.labels.count:,} labels and "
         f"{result.labels.unlabelled:,} sessions without one.",
+        f"So few sessions tell the accuracy to ± {spread:.0f} points." if spread >= MUCH else "",
         *(
             f"{title(name)} on the same labels: macro-F1 {100 * f1:.1f} ({100 * (scores.f1 - f1):+.1f} for this one)."
             for name, f1 in others.items()

@@ -221,7 +221,7 @@ def test_pcapng_read_many_blocks_at_a_time_is_as_one_by_one(tmp_path_factory, da
 
 
 def test_missing_file_and_directory(tmp_path):
-    with pytest.raises(CaptureError, match="No such file"):
+    with pytest.raises(CaptureError, match=": No such file or directory; check the path"):
         packets(Reader(tmp_path / "none.pcap"))
     with pytest.raises(CaptureError, match="Is a directory"):
         packets(Reader(tmp_path))

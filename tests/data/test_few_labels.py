@@ -50,7 +50,7 @@ def test_units_of_a_budget(budget, unit, per_class):
     ("budget", "unit", "words"),
     [
         (21, "per_class", "Class c has 20 training sessions.*--labels_unit=per_class_at_most"),
-        (101, "total", "the training split has 100"),
+        (101, "total", "the training split has 100 .*give --labels=100 or less"),
         (2, "total", "--labels=2 gives 2 labels, and 3 classes need one each at least; raise it to 3"),
         (0.02, "fraction", "3 classes need one each"),
     ],

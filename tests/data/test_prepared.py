@@ -107,7 +107,10 @@ def test_a_class_that_one_capture_dominates_is_told(tmp_path, sizes, told):
         ({}, "no such folder"),
         ({"a/1.pcap": 5}, "1 class folders; at least 2 are needed"),
         ({"a/1.pcap": 5, "b/readme.txt": 5}, "no capture file"),
-        ({"a/1.pcap": 30, "b/1.pcap": 1}, "Class b has no session in the"),
+        (
+            {"a/1.pcap": 30, "b/1.pcap": 1},
+            "Class b has no session in the train split: it has 0 after de-duplication, and every split needs one",
+        ),
     ],
 )
 def test_a_folder_that_cannot_be_used_is_one_sentence_and_nothing_is_written(tmp_path, files, words):

@@ -23,6 +23,7 @@ def test_a_finished_run_has_it_whole_and_in_one_file(finished_run, prepared):
     assert "src=" not in text.replace('src="data:', "")
     result = read_result(finished_run / "metrics.json")
     assert f"<strong>{100 * result.scores.accuracy:.1f} %</strong> of {result.scores.sessions} sessions" in text
+    assert re.search(r"So few sessions tell the accuracy to ± \d+ points", text)
     forest = result.systems["random_forest"].f1
     assert f"macro-F1 {100 * forest:.1f} ({100 * (result.scores.f1 - forest):+.1f} for this one)" in text
     assert prepared.facts.fingerprint[:16] in text

@@ -9,7 +9,6 @@ import pytest
 from clgan_tf import capture, serving
 from clgan_tf.data import labelled_folder
 from clgan_tf.main import main
-from clgan_tf.serving.labelled import judge
 from tests import packets as p
 
 
@@ -26,7 +25,7 @@ def tuesday(demo_corpus, tmp_path):
 
 def test_every_session_of_known_classes_is_scored_and_others_are_told(finished_run, tuesday):
     classifier = serving.load(finished_run / "classifier.keras")
-    verdict = judge(classifier, labelled_folder.sources_below(tuesday), reject=0.01)
+    verdict = serving.judge(classifier, labelled_folder.sources_below(tuesday), reject=0.01)
     right, sizes = {}, {}
     for name in ("Chat", "VoIP"):
         images = capture.load(tuesday / name).images

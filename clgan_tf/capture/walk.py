@@ -66,11 +66,11 @@ def record_starts(buffer: bytearray, begin: int, stop: int, records: Records) ->
         alone: list[int] = []
         here, chain = int(at[last]), last + 1
         while (chain := bisect_left(guesses, here, chain)) == len(guesses) or guesses[chain] != here:
-            following_one = records.next(buffer, here, stop)
-            if not following_one:
+            behind = records.next(buffer, here, stop)
+            if not behind:
                 return np.concatenate([*parts, np.array(alone, np.int64)]), here
             alone.append(here)
-            here = following_one
+            here = behind
         parts.append(np.array(alone, np.int64))
 
 

@@ -5,6 +5,7 @@ Every length is bounded before anything is allocated.
 
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,7 @@ class Records:
         """See walk.Records."""
         captured = gather(buffer, at + 8, self.order + "u4").astype(np.int64)
         following = at + RECORD_HEADER + captured
-        return following, (captured <= MAX_PACKET_BYTES) & (following <= stop)
+        return following, _is_whole(captured, following, stop)
 
     def next(self, buffer: bytearray, at: int, stop: int) -> int:
         """See walk.Records."""
@@ -43,7 +44,7 @@ class Records:
             return 0
         captured = self.captured_at(buffer, at)
         following = at + RECORD_HEADER + captured
-        return following if captured <= MAX_PACKET_BYTES and following <= stop else 0
+        return following if _is_whole(captured, following, stop) else 0
 
     def captured_at(self, buffer: bytearray, at: int) -> int:
         """How many bytes of a packet the record at `at` claims to hold."""
@@ -63,6 +64,11 @@ class Records:
             and following + RECORD_HEADER < stop
             and buffer[following + offset : following + offset + 2] == mark
         )
+
+
+def _is_whole(captured: Any, following: Any, stop: int) -> Any:
+    """Of one record or of many, as integers or int64 [n]: whether they can be and end before `stop`."""
+    return (captured <= MAX_PACKET_BYTES) & (following <= stop)
 
 
 def blocks(window: Window) -> Iterator[Block]:

@@ -5,7 +5,7 @@ Every length is bounded before anything is allocated.
 
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -65,17 +65,14 @@ class _Blocks:
         The length behind a block's body is left to the caller: all of them are compared at once.
         """
         kind, length = gather(buffer, at, "V8").view(self.order + "u4").reshape(-1, 2).astype(np.int64).T
-        following = at + length
-        is_sound = (kind != SECTION_HEADER) & (length >= LEAST_BLOCK) & (length <= MAX_BLOCK_BYTES) & (length % 4 == 0)
-        return following, is_sound & (following <= stop)
+        return at + length, _is_whole(kind, length, at, stop)
 
     def next(self, buffer: bytearray, at: int, stop: int) -> int:
         """See walk.Records."""
         if at + LEAST_BLOCK > stop:
             return 0
         kind, length = struct.unpack_from(self.order + "II", buffer, at)
-        is_sound = kind != SECTION_HEADER and LEAST_BLOCK <= length <= MAX_BLOCK_BYTES and length % 4 == 0
-        return at + length if is_sound and at + length <= stop else 0
+        return at + length if _is_whole(kind, length, at, stop) else 0
 
     def mark(self, buffer: bytearray, begin: int) -> tuple[bytes, int]:
         """See walk.Records."""
@@ -86,6 +83,12 @@ class _Blocks:
         (length,) = self.word.unpack_from(buffer, at + 4)
         is_possible = (at - begin) % 4 == 0 and FRAME_AT + 4 <= length <= stop - at and length % 4 == 0
         return is_possible and self.word.unpack_from(buffer, at + length - 4) == (length,)
+
+
+def _is_whole(kind: Any, length: Any, at: Any, stop: int) -> Any:
+    """Of one block or many, as integers or int64 [n]: whether they can be, begin no section, and end before `stop`."""
+    is_sound = (length >= LEAST_BLOCK) & (length <= MAX_BLOCK_BYTES) & (length % 4 == 0)
+    return (kind != SECTION_HEADER) & is_sound & (at + length <= stop)
 
 
 def blocks(window: Window) -> Iterator[Block]:

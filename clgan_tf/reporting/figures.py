@@ -162,7 +162,7 @@ def labels_figure(
     axes.set_xscale("log")
     axes.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks], minor=False)
     axes.minorticks_off()
-    axes.yaxis.set_major_formatter("{x:.0%}")
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set(title=title, xlabel="labelled sessions", ylabel=f"{measure} on the test split")
     axes.grid(alpha=0.3)
     figure.legend(**BELOW, ncols=3)

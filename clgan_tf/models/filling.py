@@ -81,10 +81,22 @@ class FillingGAN(TwoNetworks):
 
     def classifier(self) -> keras.Model:
         """The discriminator's part that classifies, bytes [batch, 28, 28, 1] uint8 -> logits [batch, K]."""
+        return self._of_images("logits")
+
+    def describer(self) -> keras.Model:
+        """What the last layer makes logits of: bytes [batch, 28, 28, 1] uint8 -> features [batch, 3 * width]."""
+        return self._of_images("features")
+
+    @property
+    def last_layer(self) -> keras.layers.Dense:
+        """Features -> logits."""
+        return self.network.get_layer(TRUNK).get_layer("logits")
+
+    def _of_images(self, output: str) -> keras.Model:
         image = keras.Input(IMAGE_SHAPE, dtype="uint8", name="image")
         tokens = keras.layers.Reshape((IMAGE_BYTES,), dtype="uint8", name="tokens")(image)
         vectors = self.network.get_layer("byte_vectors")(tokens)
-        return keras.Model(image, self.network.get_layer(TRUNK)(vectors)["logits"], name=self.name)
+        return keras.Model(image, self.network.get_layer(TRUNK)(vectors)[output], name=self.name)
 
     def train_step(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """One step of both networks."""

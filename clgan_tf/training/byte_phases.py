@@ -20,7 +20,7 @@ from clgan_tf.models.finetuned import FineTuned
 from clgan_tf.runs.directory import RunDirectory
 from clgan_tf.runs.log import PRETRAINING, keep_pretraining
 from clgan_tf.settings import SCHEDULES, FillingSettings, PretrainSettings, TrainSettings, TuningSettings
-from clgan_tf.training import callbacks, checkpoint, trunk, warm_start
+from clgan_tf.training import callbacks, checkpoint, last_layer, trunk, warm_start
 from clgan_tf.training.strategy import is_chief, require_parts, strategy_of
 from clgan_tf.training.tensorboard import IMAGES_SHOWN, TensorBoard, save_picture, side_by_side
 
@@ -177,7 +177,10 @@ def learn_classes(
     watchers: Sequence[keras.callbacks.Callback] = (),
     phase: str = "finetuning",
 ) -> None:
-    """Phase 2: trains the discriminator's classifying part on labelled sessions, half a batch in two views each."""
+    """Phase 2: trains the discriminator's classifying part on labelled sessions, half a batch in two views each.
+
+    At its end the last layer is fitted anew; see `last_layer`.
+    """
     network = FineTuned(model, tuning.fills, tuning.changed_share, tuning.consistency_weight, seed)
     network.compile(schedule.optimizer(tuning.weight_average))
     network.optimizer.build(network.trainable_variables)
@@ -193,3 +196,5 @@ def learn_classes(
         shuffle=False,  # The pipeline has shuffled.
         callbacks=[callbacks.Progress(title, schedule.rows, STEPS_PER_EPOCH, schedule.epochs), *watchers],
     )
+    if tuning.fits_last_layer:
+        last_layer.fit(model, labelled)

@@ -18,6 +18,7 @@ from clgan_tf.models.byte_vectors import ByteVectors
 from clgan_tf.models.classifier import ClassProbabilities
 from clgan_tf.models.familiarity import Familiarity
 from clgan_tf.models.forest import ByteSummary, Trees
+from clgan_tf.models.masked_autoencoder import Positions
 from clgan_tf.models.pixels import IMAGE_SHAPE
 
 MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
@@ -41,6 +42,7 @@ LAYERS = {
         "Identity",
         "InputLayer",
         "LSTM",
+        "LayerNormalization",
         "LeakyReLU",
         "MaxPooling1D",
     ),
@@ -61,6 +63,7 @@ ALLOWED = {
     _own(ByteSummary),
     _own(ByteVectors),
     _own(Familiarity),
+    _own(Positions),
     ("keras", "DTypePolicy", None),
     ("keras.src.models.functional", "Functional", "Functional"),
     *(("keras.layers", name, None) for name in LAYERS),

@@ -33,6 +33,9 @@ NETWORKS = {
     "dcgan": System("DCGAN", "clgan_tf.models.dcgan:dcgan"),
     "bytesgan": System("ByteSGAN", "clgan_tf.models.bytesgan:bytesgan"),
     "autoencoder": System("Autoencoder", "clgan_tf.models.autoencoder:autoencoder"),
+    "masked_autoencoder": System(
+        "Masked autoencoder of pixels", "clgan_tf.models.masked_autoencoder:masked_autoencoder"
+    ),
     "cnn_lstm": System("CNN-LSTM", "clgan_tf.models.cnn_lstm:cnn_lstm"),
 }
 ON_BYTES = {  # scikit-learn's: they take a seed and have fit and predict
@@ -55,7 +58,7 @@ def build(name: str, num_classes: int, **config: Any) -> Any:
 
     Args:
       name: one of NETWORKS: "clgan" (the paper's section 2.2), "clgan_cross_attention" (its section 2.1), "dcgan",
-        "bytesgan", "autoencoder", "cnn_lstm".
+        "bytesgan", "autoencoder", "masked_autoencoder" (YaTC's sizes), "cnn_lstm".
       num_classes: K, at least 2.
       **config: arguments of its builder, such as dropout and seed; see `takes`.
 

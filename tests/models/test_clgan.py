@@ -28,6 +28,7 @@ def stream(steps: int, seed: int = 0) -> tf.data.Dataset:
 
 
 WITH_PHASE_1 = [name for name in models.NETWORKS if name not in ("cnn_lstm", "clgan_plus", "clgan_lite")]
+WITH_LABELS_IN_IT = [name for name in WITH_PHASE_1 if name != "masked_autoencoder"]
 
 
 def build(
@@ -92,7 +93,7 @@ def test_one_pass_gives_the_gradients_of_two_separate_passes():
     assert float(logs["generator_loss"]) == pytest.approx(float(generator_loss), abs=1e-5)
 
 
-@pytest.mark.parametrize("name", WITH_PHASE_1)
+@pytest.mark.parametrize("name", WITH_LABELS_IN_IT)
 def test_the_loss_falls_and_a_tiny_set_is_learnt(name):
     model = build(name, generator_rate=2e-4)
     history = model.fit(stream(30), epochs=3, verbose=0, shuffle=False).history

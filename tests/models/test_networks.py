@@ -17,6 +17,7 @@ from clgan_tf.models.dcgan import (
 )
 from clgan_tf.models.discriminator import build_cross_attention_discriminator, build_discriminator
 from clgan_tf.models.generator import build_generator
+from clgan_tf.models.masked_autoencoder import build_masked_decoder, build_masked_encoder
 from clgan_tf.models.two_networks import TwoNetworks
 from tests.conftest import train_flags
 
@@ -110,6 +111,20 @@ CLGAN_LITE = {
     "logits": ((12,), 120 * 12 + 12),
 }
 
+MASKED_ENCODER = {
+    "patches": ((196, 192), 4 * 192 + 192 + 196 * 192),
+    "encoder": ((None, 192), 4 * (2 * 2 * 192 + 4 * (192 * 192 + 192) + 192 * 768 + 768 + 768 * 192 + 192) + 2 * 192),
+    "features": ((192,), 0),
+    "logits": ((12,), 192 * 12 + 12),
+}
+MASKED_DECODER = {
+    "narrow": ((20, 128), 192 * 128 + 128),
+    "in_place": ((196, 128), 196 * 128 + 128),
+    "attention_2": ((196, 128), 4 * (128 * 128 + 128)),
+    "pixels": ((196, 4), 128 * 4 + 4),
+    "restored": ((28, 28, 1), 0),
+}
+
 
 @pytest.mark.parametrize(
     ("network", "expected", "total"),
@@ -121,6 +136,8 @@ CLGAN_LITE = {
         (build_decoder(), DECODER, 257_281),
         (build_cnn_lstm(12), CNN_LSTM, 163_788),
         (clgan_lite(12), CLGAN_LITE, 33_644),
+        (build_masked_encoder(12), MASKED_ENCODER, 1_820_748),
+        (build_masked_decoder(), MASKED_DECODER, 447_236),
         (build_generator(), GENERATOR, 464_129),
         (build_discriminator(12), DISCRIMINATOR, 390_860),
         (build_cross_attention_discriminator(12), CROSS_ATTENTION, 342_412),

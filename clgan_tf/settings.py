@@ -111,11 +111,13 @@ class FillingSettings(Settings):
 
     width: int = setting("clgan_plus: units of each row of 28 bytes.", default=192, least=16, most=1024)
     magnitude: bool = setting("clgan_plus: bytes are numbers too, not symbols alone.", default=True)
+    attention: bool = setting("clgan_plus: the cross attention of the paper's section 2.1 too.", default=False)
     predictable: bool = setting("clgan_plus: spend the loss on hidden bytes that can be told.", default=True)
     byte_weight: float = setting("clgan_plus: of the loss on hidden bytes.", default=1.0, least=0)
     detection_weight: float = setting("clgan_plus: of the loss on filled bytes and others.", default=1.0, least=0)
     session_weight: float = setting("clgan_plus: of the K+1 loss on whole and filled sessions.", default=0.1, least=0)
     adversarial_weight: float = setting("clgan_plus: of the generator's K+1 loss.", default=0.0, least=0)
+    pieces: bool = setting("clgan_plus: phase 1 fills with other sessions' bytes, not the generator's.", default=False)
 
 
 @dataclass(frozen=True, kw_only=True)

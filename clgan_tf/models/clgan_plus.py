@@ -7,7 +7,7 @@ import keras
 from keras import KerasTensor, layers
 
 from clgan_tf.models.byte_vectors import VECTOR_SIZE, AtPositions, ByteVectors
-from clgan_tf.models.discriminator import LEAK
+from clgan_tf.models.discriminator import LEAK, cross_attention
 from clgan_tf.models.filling import DECODER, TRUNK, FillingGAN, Weights
 from clgan_tf.models.pixels import IMAGE_BYTES
 
@@ -27,22 +27,32 @@ def clgan_plus(
     detection_weight: float = 1.0,
     session_weight: float = 0.1,
     adversarial_weight: float = 0.0,
+    pieces: bool = False,
+    attention: bool = False,
 ) -> FillingGAN:
     """The discriminator and the generator.
 
     Args:
-      magnitude: see ByteVectors. width: of the discriminator's rows. predictable, and the weights of losses: see
-        FillingGAN.
+      magnitude: see ByteVectors. width: of the discriminator's rows. attention: see `build_reading_discriminator`.
+        predictable, pieces, and the weights of losses: see FillingGAN.
     """
-    discriminator = build_reading_discriminator(num_classes, dropout, magnitude, width)
+    discriminator = build_reading_discriminator(num_classes, dropout, magnitude, width, attention)
     weights = Weights(byte_weight, detection_weight, session_weight, adversarial_weight)
-    return FillingGAN(discriminator, build_filling_generator(), weights, predictable, seed=seed, name="clgan_plus")
+    generator = build_filling_generator()
+    return FillingGAN(discriminator, generator, weights, predictable, pieces, seed=seed, name="clgan_plus")
 
 
 def build_reading_discriminator(
-    num_classes: int, dropout: float = 0.3, magnitude: bool = True, width: int = DISCRIMINATOR_WIDTH
+    num_classes: int,
+    dropout: float = 0.3,
+    magnitude: bool = True,
+    width: int = DISCRIMINATOR_WIDTH,
+    attention: bool = False,
 ) -> keras.Model:
     """Tokens [batch, 784], hidden [batch, p] and seen [batch, q] positions, ints -> what it makes of them.
+
+    Args:
+      attention: whether the LSTM's states look at the convolutions' rows, as in the paper's section 2.1.
 
     Returns:
       A model that gives
@@ -52,13 +62,13 @@ def build_reading_discriminator(
     """
     tokens, hidden, seen = _inputs()
     vectors = ByteVectors(magnitude, name="byte_vectors")(tokens)  # [batch, 784, 41]
-    read = _trunk(num_classes, dropout, width)(vectors)
+    read = _trunk(num_classes, dropout, width, attention)(vectors)
     judged = _decoder(width)([read["states"], read["rows"], vectors, hidden, seen])
     outputs = {"logits": read["logits"], "features": read["features"], **judged}
     return keras.Model([tokens, hidden, seen], outputs, name="reading_discriminator")
 
 
-def _trunk(num_classes: int, dropout: float, width: int) -> keras.Model:
+def _trunk(num_classes: int, dropout: float, width: int, attention: bool) -> keras.Model:
     """Byte vectors [batch, 784, 41] -> logits, features, and for the decoder rows and states [batch, 28, width]."""
     vectors = keras.Input((IMAGE_BYTES, VECTOR_SIZE), name="vectors")
     rows = _rows(vectors, width)
@@ -67,6 +77,8 @@ def _trunk(num_classes: int, dropout: float, width: int) -> keras.Model:
         x = _normalised(layers.Conv1D(width, 5, padding="same", name=f"convolution_{index}")(x), f"convolution_{index}")
     # A step of the LSTM has seen the rows before it and, the other way round, those after it.
     states = layers.Bidirectional(layers.LSTM(width // 2, return_sequences=True), name="lstm")(x)
+    if attention:
+        states = cross_attention(states, x)
     # A payload's first bytes tell its protocol, and means over rows that are random drown them.
     first = layers.Flatten(name="first")(layers.Cropping1D((0, ROWS - 1), name="first_row")(states))
     mean, maximum = (

@@ -25,16 +25,22 @@ def build_discriminator(num_classes: int, dropout: float = 0.5) -> keras.Model:
 def build_cross_attention_discriminator(num_classes: int, dropout: float = 0.5) -> keras.Model:
     """Section 2.1. As `build_discriminator`, with a bidirectional LSTM and cross-attention fusion.
 
-    The text gives no sizes: two LSTMs of 128 keep the 256 units of section 2.2, and one head of the
-    same width lets the temporal sequence (query) look at the spatial one (key and value).
+    The text gives no sizes: two LSTMs of 128 keep the 256 units of section 2.2.
     """
     image, rows = _convolved_rows()
     temporal = layers.Bidirectional(layers.LSTM(128, return_sequences=True, unroll=True), name="lstm")(rows)
-    spatial = layers.Dense(256, name="spatial")(rows)  # [batch, 28, 256]
-    attended = layers.MultiHeadAttention(num_heads=1, key_dim=64, name="cross_attention")(temporal, spatial)
-    fused = layers.Add(name="fusion")([temporal, attended])  # [batch, 28, 256]
-    features = layers.GlobalAveragePooling1D(name="pooling")(fused)  # [batch, 256]
+    features = layers.GlobalAveragePooling1D(name="pooling")(cross_attention(temporal, rows))  # [batch, 256]
     return with_head(image, features, num_classes, dropout, "cross_attention_discriminator")
+
+
+def cross_attention(temporal: KerasTensor, spatial: KerasTensor) -> KerasTensor:
+    """Section 2.1's fusion: one head lets the LSTM's rows (query) look at the convolutions' (key and value).
+
+    temporal: [batch, 28, units], as is what it returns; spatial: [batch, 28, filters].
+    """
+    spatial = layers.Dense(temporal.shape[-1], name="spatial")(spatial)
+    attended = layers.MultiHeadAttention(num_heads=1, key_dim=64, name="cross_attention")(temporal, spatial)
+    return layers.Add(name="fusion")([temporal, attended])
 
 
 def _convolved_rows() -> tuple[KerasTensor, KerasTensor]:

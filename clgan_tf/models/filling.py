@@ -44,6 +44,8 @@ class FillingGAN(TwoNetworks):
       partner: the generator, see `build_filling_generator`.
       weights: of the losses.
       predictable: whether the loss of a hidden byte is weighted by `losses.predictability`.
+      pieces: whether spans are filled with the bytes of another session at the same places, real ones in the wrong
+        session, and not with the generator's.
     """
 
     MEANS = (
@@ -64,10 +66,11 @@ class FillingGAN(TwoNetworks):
         partner: keras.Model,
         weights: tuple[float, ...] = Weights(),
         predictable: bool = True,
+        pieces: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(network, partner, **kwargs)
-        self.weights_of_losses, self.predictable = Weights(*weights), predictable
+        self.weights_of_losses, self.predictable, self.pieces = Weights(*weights), predictable, pieces
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -113,7 +116,8 @@ class FillingGAN(TwoNetworks):
         weights = self.weights_of_losses
         with tf.GradientTape(persistent=True) as tape:
             guesses = self.partner([hiding.hide(shown[half:], to_fill), filled_at], training=True)
-            samples = sampled(guesses, seeds[4])
+            others = tf.gather(tf.roll(rows[half:], 1, axis=0), filled_at, batch_dims=1)
+            samples = others if self.pieces else sampled(guesses, seeds[4])
             tokens = tf.concat([shown[:half], put(shown[half:], filled_at, is_filled, samples)], axis=0)
             vectors = self.network.get_layer("byte_vectors")(tokens)
             if weights.adversarial:
@@ -200,7 +204,8 @@ class FillingGAN(TwoNetworks):
 
     def get_config(self) -> dict[str, Any]:
         """The losses' weights too."""
-        return {**super().get_config(), "weights": list(self.weights_of_losses), "predictable": self.predictable}
+        own = {"weights": list(self.weights_of_losses), "predictable": self.predictable, "pieces": self.pieces}
+        return {**super().get_config(), **own}
 
 
 def sampled(logits: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

@@ -9,14 +9,14 @@ import numpy as np
 from clgan_tf.common import typed_json
 from clgan_tf.common.errors import ConfigError, ModelFileError
 from clgan_tf.data.description import DataFacts
-from clgan_tf.models.filling import TRUNK, FillingGAN
+from clgan_tf.models.filling import FillingGAN
 from clgan_tf.settings import FillingSettings
 from clgan_tf.training import checkpoint
 
 FACTS = "facts"
 REMEDY = "make it with --mode=pretrain"
 # What decides the networks' shape or what their inputs mean; the rest of a run's settings may differ from its trunk's.
-OF_THE_NETWORKS = ("width", "magnitude")
+OF_THE_NETWORKS = ("width", "magnitude", "attention")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def load(path: Path, model: FillingGAN, data: DataFacts, filling: FillingSetting
 
 def variables(model: FillingGAN) -> dict[str, keras.Variable]:
     """All of both networks but the logits', which know classes."""
-    of_classes = {id(variable) for variable in model.network.get_layer(TRUNK).get_layer("logits").variables}
+    of_classes = {id(variable) for variable in model.last_layer.variables}
     own = [variable for variable in model.network.variables if id(variable) not in of_classes]
     return {
         **{f"discriminator-{index}": variable for index, variable in enumerate(own)},

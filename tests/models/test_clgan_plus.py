@@ -253,6 +253,26 @@ def test_the_discriminators_gradient_reaches_the_generator_by_the_adversarial_te
     assert not gradient[:, 2].any()
 
 
+@pytest.mark.parametrize("pieces", [True, False])
+def test_pieces_of_other_sessions_need_no_generator(pieces):
+    """What the discriminator learns depends on who fills, and not on the generator where that is another session."""
+    learned = []
+    for scale in (1.0, 5.0):
+        model = build(pieces=pieces)
+        model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1))
+        model.partner.set_weights([scale * weight for weight in model.partner.get_weights()])
+        model.fit(stream(sessions()), steps_per_epoch=1, verbose=0, shuffle=False)
+        learned.append(values(model.network))
+    assert all(np.array_equal(a, b) for a, b in zip(*learned, strict=True)) == pieces
+
+
+def test_cross_attention_lies_between_the_lstm_and_the_pooling():
+    plain, attending = (build_reading_discriminator(12, attention=attention) for attention in (False, True))
+    more = 192 * 192 + 192 + 3 * (192 * 64 + 64) + 64 * 192 + 192  # the spatial layer, and one head of 64
+    assert attending.count_params() == plain.count_params() + more
+    assert attending.get_layer("trunk").get_layer("fusion").output.shape == (None, 28, 192)
+
+
 def test_hidden_bytes_are_learnt():
     model = build()
     images = np.tile(np.arange(1, 29, dtype=np.uint8), (BATCH, 28)).reshape(-1, 28, 28, 1)
@@ -272,12 +292,12 @@ def test_the_classifier_is_the_network_and_only_bytes_go_in():
 
 
 def test_a_saved_and_loaded_model_gives_identical_logits_and_has_both_optimizers(tmp_path):
-    model, images = build(adversarial_weight=0.1), sessions()
+    model, images = build(adversarial_weight=0.1, pieces=True, attention=True), sessions()
     model.fit(stream(images), steps_per_epoch=2, verbose=0, shuffle=False)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     np.testing.assert_array_equal(model.predict(images, verbose=0), loaded.predict(images, verbose=0))
-    assert loaded.weights_of_losses == model.weights_of_losses
+    assert (loaded.weights_of_losses, loaded.pieces) == (model.weights_of_losses, True)
     for ours, theirs in ((model.optimizer, loaded.optimizer), (model.partner_optimizer, loaded.partner_optimizer)):
         for one, other in zip(ours.variables, theirs.variables, strict=True):
             np.testing.assert_array_equal(one.numpy(), other.numpy())

@@ -16,7 +16,8 @@ from clgan_tf.capture.session_key import hashes_of, key_column, keys_of, packed
 MOST_LIVE_SESSIONS = 1 << 19  # 0.6 GB with their keys
 ROWS_AT_FIRST = 256
 LATEST_TIME = np.iinfo(np.int64).max
-INTERVAL = 1 << 16  # segments between two looks at what can leave: counted, so that chunk sizes change nothing
+PLACE_BITS = 16
+INTERVAL = 1 << PLACE_BITS  # segments between two looks at what can leave: counted, so that chunk sizes change nothing
 MOVED_AT_ONCE = 4096  # rows; they stay in a processor's cache
 LEAVE_EARLY = MOST_LIVE_SESSIONS // 8  # so many, if the room runs out
 COPIED_AT_ONCE = 8192  # sessions that leave: their images take room a second time until they are gone
@@ -160,7 +161,7 @@ class SessionTable:
         if self.rules.idle_timeout or self.rules.active_timeout or self.rules.tcp_close:
             self._divide(slots, packets)
         rows = self._rows
-        order = np.argsort(slots, kind="stable")
+        order = _order(slots)
         begins = np.flatnonzero(np.diff(slots[order], prepend=-1))
         sizes = np.diff(begins, append=len(order))
         groups, latest = slots[order[begins]], order[begins + sizes - 1]
@@ -183,7 +184,12 @@ class SessionTable:
     def _find(self, packets: _Packets) -> np.ndarray:
         """Each packet's slot, int64 [n]; opens sessions that are new."""
         key = packets.key
-        _, first, inverse = np.unique(hashes_of(key), return_index=True, return_inverse=True)
+        hashes = hashes_of(key) >> np.uint64(PLACE_BITS)
+        order = _order(hashes)
+        ordered = hashes[order]
+        is_first = np.append(True, ordered[1:] != ordered[:-1])
+        first, inverse = order[is_first], np.empty(len(order), np.int64)
+        inverse[order] = np.cumsum(is_first) - 1
         if not np.array_equal(key[first[inverse]], key):
             _, first, inverse = np.unique(key.view("V48").reshape(-1), return_index=True, return_inverse=True)
         known = list(map(self._slots.get, packed(key[first])))
@@ -232,7 +238,7 @@ class SessionTable:
         Only sessions in which a rule may apply are looked at one by one.
         """
         idle, active = (round(seconds * 1e9) for seconds in (self.rules.idle_timeout, self.rules.active_timeout))
-        order = np.argsort(slots, kind="stable")
+        order = _order(slots)
         sorted_slots, time = slots[order], packets.time_ns[order]
         begins = np.diff(sorted_slots, prepend=-1) != 0
         previous = np.where(begins, self._rows["previous"][sorted_slots], np.roll(time, 1))
@@ -363,3 +369,13 @@ class SessionTable:
         }
         left_out = int(self._rows["packets"][slots[~self._has_image(slots)]].sum())
         return Batch(columns, left_out, len(slots) if early else 0)
+
+
+def _order(values: np.ndarray) -> np.ndarray:
+    """A stable argsort, int64 [n], of at most INTERVAL whole numbers of 64 - PLACE_BITS bits.
+
+    NumPy sorts numbers several times as fast as places: so the numbers carry their places.
+    """
+    carried = values.astype(np.uint64) << np.uint64(PLACE_BITS) | np.arange(len(values), dtype=np.uint64)
+    carried.sort()
+    return (carried & np.uint64((1 << PLACE_BITS) - 1)).astype(np.int64)

@@ -116,8 +116,10 @@ class FillingGAN(TwoNetworks):
         weights = self.weights_of_losses
         with tf.GradientTape(persistent=True) as tape:
             guesses = self.partner([hiding.hide(shown[half:], to_fill), filled_at], training=True)
-            others = tf.gather(tf.roll(rows[half:], 1, axis=0), filled_at, batch_dims=1)
-            samples = others if self.pieces else sampled(guesses, seeds[4])
+            if self.pieces:
+                samples = tf.gather(tf.roll(rows[half:], 1, axis=0), filled_at, batch_dims=1)
+            else:
+                samples = sampled(guesses, seeds[4])
             tokens = tf.concat([shown[:half], put(shown[half:], filled_at, is_filled, samples)], axis=0)
             vectors = self.network.get_layer("byte_vectors")(tokens)
             if weights.adversarial:

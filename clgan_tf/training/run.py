@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from clgan_tf import models
-from clgan_tf.common.errors import DataError
+from clgan_tf.common.errors import ConfigError, DataError
 from clgan_tf.common.files import written_aside
 from clgan_tf.data import pipeline
 from clgan_tf.data.dataset import Dataset
@@ -62,6 +62,7 @@ def train(
     started, machine = time.perf_counter(), environment()
     tf.config.experimental.enable_op_determinism()
     dataset.require_classes()
+    _require_network(settings, len(dataset.facts.class_names))
     few = few_labels(dataset, settings.labels, settings.labels_unit, settings.unlabelled, settings.seed)
     run = open_run(settings, TrainedOn(dataset.facts, few.facts), source)
     own, f1, temperature = settings, None, None
@@ -83,6 +84,18 @@ def train(
             systems[name] = Predictor(_on_bytes(name, settings.seed, few).predict)
     seconds = round(time.perf_counter() - started, 1)
     return Trained(run, systems, RunResult({}, dataset.facts, few.facts, settings, machine, seconds, f1))
+
+
+def _require_network(settings: TrainSettings, num_classes: int) -> None:
+    """Raises ConfigError of a network that cannot be used, before there is a run."""
+    if settings.model not in models.NETWORKS or settings.model in models.WITH_TRUNK:
+        return
+    has_phase_1 = isinstance(phases.build_model(settings, num_classes), TwoNetworks)
+    if models.LABELS_ALONE in settings.baselines and not has_phase_1:
+        raise ConfigError(
+            f"--model={settings.model} has no phase 1, so that the baseline `{models.LABELS_ALONE}` is the same; leave "
+            "that out."
+        )
 
 
 def _choice(settings: TrainSettings, dataset: Dataset, few: FewLabels, run: RunDirectory) -> Choice:

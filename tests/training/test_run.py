@@ -57,6 +57,22 @@ def test_every_compared_system_runs_the_same_phases_and_its_classifier_loads(pre
     assert np.mean(predicted == test.labels) == pytest.approx(metrics["systems"][name]["accuracy"])
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("cnn_lstm", "--model=cnn_lstm has no phase 1, so that the baseline `supervised` is the same"),
+        ("clgan_lite", "--model=clgan_lite learns from clgan_plus"),
+        ("random_forest", "--model=random_forest has no network for the baseline `supervised`"),
+    ],
+)
+def test_a_baseline_that_is_none_for_this_model_is_refused_before_there_is_a_run(
+    prepared, tmp_path, capsys, name, reason
+):
+    assert main(train_flags(prepared, tmp_path / "run", f"--model={name}", "--baselines=supervised")) == 2
+    assert reason in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_metrics_stand_with_seeds_budget_split_and_fingerprint(finished_run, prepared):
     metrics = json.loads((finished_run / "metrics.json").read_text())
     assert list(metrics["systems"]) == ["clgan", "supervised", "random_forest"]

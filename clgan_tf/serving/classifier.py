@@ -190,8 +190,9 @@ class Classifier:
         shown = _rounded(np.take_along_axis(probabilities, best, axis=1))
         files = sessions.capture[numbers].tolist()
         names = {file: readable_name(sessions.paths[file]) for file in set(files)}
+        class_names = self.class_names
         ranked = [
-            [{"label": self.class_names[label], "probability": chance} for label, chance in zip(*row, strict=True)]
+            [{"label": class_names[label], "probability": chance} for label, chance in zip(*row, strict=True)]
             for row in zip(best.tolist(), shown.tolist(), strict=True)
         ]
         is_unknown = (familiarity < reject).tolist()

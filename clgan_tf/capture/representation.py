@@ -13,11 +13,14 @@ from enum import Enum, StrEnum
 
 import numpy as np
 
-from clgan_tf.capture.block import Block
-from clgan_tf.capture.packet import TCP
+from clgan_tf.capture.block import Block, gather
+from clgan_tf.capture.packet import TCP, TCP_FLAGS
 from clgan_tf.capture.packet_block import Segments
 
 IMAGE_BYTES = 784
+PACKET_ROW = 28  # bytes of each packet in `packets`: an image's row
+ROW_PAYLOAD = 4  # where in such a row the payload begins
+SENT_BY_INITIATOR, SENT_BY_RESPONDER, OVER_TCP, OVER_UDP = 1, 2, 4, 8  # bits of a row's first byte
 
 PORTS, TCP_MOMENTS, UDP_CHECKSUM = np.arange(4), np.array([*range(4, 12), 16, 17]), np.array([6, 7])
 
@@ -49,11 +52,12 @@ class FieldGroup(StrEnum):
 
 
 class Beginning(Enum):
-    """What an image begins with: a pcap file header, the first packet's IP header, or its payload."""
+    """What an image begins with: a pcap file header, the first packet's IP header, its payload, or its row."""
 
     CAPTURE_HEADER = "capture header"
     IP_HEADER = "IP header"
     PAYLOAD = "payload"
+    PACKET_ROW = "packet's row"
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,8 @@ class Representation:
       begins_with: what an image begins with.
       shows: the header fields that can be read from an image.
       note: for people who read a score or a model card.
+      sender_at: which byte of a packet's is told who sent it, SENT_BY_INITIATOR or SENT_BY_RESPONDER: only the table of
+        sessions knows who began. None: no byte.
     """
 
     name: str
@@ -78,6 +84,7 @@ class Representation:
     begins_with: Beginning
     shows: tuple[FieldGroup, ...]
     note: str
+    sender_at: int | None = None
 
     @property
     def leaks(self) -> tuple[FieldGroup, ...]:
@@ -139,6 +146,42 @@ def masked(block: Block, segments: Segments) -> Slices:
     return network, segments.end
 
 
+def packets(block: Block, segments: Segments) -> Slices:
+    """A row of 28 bytes for each packet, so that the first 28 packets fill an image.
+
+    A row: who sent it and over what (see SENT_BY_INITIATOR and its like), the payload's size (2 bytes, big-endian), TCP
+    flags (0 of UDP), the payload's first 24 bytes. The size is what the headers say, so that a snapshot length that
+    leaves them whole changes no row but for payload that is not there. Nothing else of a header is shown, and no time.
+    """
+    data, network = np.frombuffer(block.buffer, np.uint8), segments.network
+    tcp = segments.protocol == TCP
+    places = segments.payload[:, np.newaxis] + np.arange(PACKET_ROW - ROW_PAYLOAD)
+    is_there = places < segments.end[:, np.newaxis]
+    rows = np.empty((len(segments), PACKET_ROW), np.uint8)
+    rows[:, 0] = np.where(tcp, OVER_TCP, OVER_UDP)
+    rows[:, 1:3] = _claimed_sizes(block, segments).astype(">u2").view(np.uint8).reshape(-1, 2)
+    flags = segments.transport + TCP_FLAGS
+    rows[:, 3] = np.where(tcp & (flags < segments.end), data[flags], 0)
+    rows[:, ROW_PAYLOAD:] = np.where(is_there, data[np.where(is_there, places, 0)], 0)
+    # An IP header and that of UDP have 28 bytes or more, so that each row lies in its own packet.
+    _write(block, network, np.arange(PACKET_ROW), rows)
+    return network, network + PACKET_ROW
+
+
+def _claimed_sizes(block: Block, segments: Segments) -> np.ndarray:
+    """Bytes of payload that a packet had on the wire, int64 [n]: those of its headers, at least what was captured."""
+    network, transport, payload, end = segments.network, segments.transport, segments.payload, segments.end
+
+    def claim(at: np.ndarray) -> np.ndarray:
+        return gather(block.buffer, at, ">u2").astype(np.int64)
+
+    of_packet = np.where(segments.version == 4, claim(network + 2), 40 + claim(network + 4))
+    of_datagram = claim(transport + 4)
+    has_claim = (segments.protocol != TCP) & (of_datagram >= 8)
+    claimed = np.where(has_claim, np.minimum(network + of_packet, transport + of_datagram), network + of_packet)
+    return np.clip(np.maximum(claimed, end) - payload, 0, 0xFFFF)
+
+
 def _write(block: Block, at: np.ndarray, places: np.ndarray, values: np.ndarray | int) -> None:
     np.frombuffer(block.buffer, np.uint8)[at[:, np.newaxis] + places] = values
 
@@ -184,6 +227,18 @@ REPRESENTATIONS = {
             shows=(FieldGroup.TTL, FieldGroup.LENGTHS, FieldGroup.FIRST_PAYLOAD_BYTES),
             note="IP header to payload, with addresses, ports, checksums, IP identification and TCP numbers set to "
             "zero. Lengths, TTL and TCP options remain and can still tell hosts apart.",
+        ),
+        Representation(
+            name="packets",
+            version=1,
+            header=_no_header,
+            slices=packets,
+            needs_payload=False,
+            begins_with=Beginning.PACKET_ROW,
+            shows=(FieldGroup.LENGTHS, FieldGroup.FIRST_PAYLOAD_BYTES),
+            note="Of each of the first 28 packets a row: direction, protocol, payload size, TCP flags and the first 24 "
+            "bytes of payload. No address, port, time, TTL or option; server names in the clear are part of it.",
+            sender_at=0,
         ),
         Representation(
             name="l7",

@@ -9,7 +9,7 @@ import numpy as np
 from clgan_tf.capture.block import Block, gather
 from clgan_tf.capture.packet import TCP, TCP_FLAGS
 from clgan_tf.capture.packet_block import Segments
-from clgan_tf.capture.representation import IMAGE_BYTES, Representation
+from clgan_tf.capture.representation import IMAGE_BYTES, SENT_BY_INITIATOR, SENT_BY_RESPONDER, Representation
 from clgan_tf.capture.rules import SessionRules
 from clgan_tf.capture.session_key import hashes_of, key_column, keys_of, packed
 
@@ -179,6 +179,10 @@ class SessionTable:
         rows["recent"][groups] = self.segments + latest
         rows["last_packet"][groups] = packets.number[latest]
         rows["arrived"][groups] = time.monotonic_ns()
+        if self.representation.sender_at is not None:
+            by_responder = packets.swapped != rows["initiator"][slots]
+            sender = np.where(by_responder, SENT_BY_RESPONDER, SENT_BY_INITIATOR).astype(np.uint8)
+            np.frombuffer(block.buffer, np.uint8)[packets.start + self.representation.sender_at] |= sender
         self._copy(block, packets, order, groups, begins, sizes)
 
     def _find(self, packets: _Packets) -> np.ndarray:

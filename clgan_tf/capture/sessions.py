@@ -220,7 +220,7 @@ def stream(
 
     Args:
       paths: capture files, folders of them, shell patterns or "-" for standard input; one or a list.
-      representation: "masked", "l7" or "all_layers".
+      representation: "masked", "packets", "l7" or "all_layers".
       unit: "session" (both directions of a 5-tuple) or "flow" (one direction).
       rules: tunnels, timeouts and TCP close.
       strict: raise at damage inside a capture, or where a capture has no TCP or UDP; otherwise keep what

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from clgan_tf.capture.representation import Beginning, Representation
+from clgan_tf.capture.representation import PACKET_ROW, ROW_PAYLOAD, Beginning, Representation
 from clgan_tf.data.examples import IMAGE_BYTES
 from clgan_tf.evaluation.headers import FRAME, headers_of
 
@@ -45,6 +45,8 @@ def parts_of(images: np.ndarray, representation: Representation) -> dict[str, np
     """Which bytes of each image are what, by name: bool [n, 784]; uint8 [n, 28, 28, 1]."""
     rows, places = images.reshape(len(images), IMAGE_BYTES).astype(np.int64), np.arange(IMAGE_BYTES)
     nothing = np.zeros(len(rows), np.int64)
+    if representation.begins_with is Beginning.PACKET_ROW:
+        return {name: np.broadcast_to(part, rows.shape) for name, part in _parts_of_rows(places).items()}
     if representation.begins_with is Beginning.PAYLOAD:
         edges = {"first 16 bytes of payload": nothing + FIRST_PAYLOAD, "later payload": nothing + IMAGE_BYTES}
     else:
@@ -64,3 +66,15 @@ def parts_of(images: np.ndarray, representation: Representation) -> dict[str, np
         parts[name] = (places >= begin[:, np.newaxis]) & (places < stop[:, np.newaxis])
         begin = np.maximum(begin, stop)
     return {name: part for name, part in parts.items() if part.any()}
+
+
+def _parts_of_rows(places: np.ndarray) -> dict[str, np.ndarray]:
+    """As `parts_of`, of any image in which a packet is a row: bool [784]."""
+    packet, byte = np.divmod(places, PACKET_ROW)
+    return {
+        "direction and protocol": byte == 0,
+        "payload sizes": (byte == 1) | (byte == 2),
+        "TCP flags": byte == ROW_PAYLOAD - 1,
+        "first packet's payload": (byte >= ROW_PAYLOAD) & (packet == 0),
+        "later packets' payload": (byte >= ROW_PAYLOAD) & (packet > 0),
+    }

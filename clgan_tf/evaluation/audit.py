@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.model_selection import StratifiedKFold
 from sklearn.tree import DecisionTreeClassifier
 
-from clgan_tf.capture.representation import Beginning, FieldGroup, Representation
+from clgan_tf.capture.representation import ROW_PAYLOAD, Beginning, FieldGroup, Representation
 from clgan_tf.common.errors import DataError
 from clgan_tf.data.examples import UNLABELLED, Examples
 from clgan_tf.data.prepare import fates_of
@@ -62,6 +62,11 @@ def field_groups(examples: Examples, representation: Representation) -> dict[Fie
     image = examples.images.reshape(len(examples), 784).astype(np.int64)
     if representation.begins_with is Beginning.PAYLOAD:
         groups = {FieldGroup.FIRST_PAYLOAD_BYTES: image[:, :FIRST_BYTES].astype(float)}
+    elif representation.begins_with is Beginning.PACKET_ROW:
+        groups = {
+            FieldGroup.LENGTHS: number(image, 1, 2)[:, np.newaxis].astype(float),
+            FieldGroup.FIRST_PAYLOAD_BYTES: image[:, ROW_PAYLOAD : ROW_PAYLOAD + FIRST_BYTES].astype(float),
+        }
     else:
         groups = _ip_fields(image, headers_of(image, representation))
     if representation.begins_with is Beginning.CAPTURE_HEADER:

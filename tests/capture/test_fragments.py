@@ -23,7 +23,7 @@ def load(tmp_path, frames, representation="l7", link_type=101, **options):
 
 
 @pytest.mark.parametrize(("parts", "whole"), [(PARTS4, WHOLE4), (PARTS6, WHOLE6)])
-@pytest.mark.parametrize("representation", ["l7", "masked"])
+@pytest.mark.parametrize("representation", ["l7", "masked", "packets"])
 def test_a_reassembled_datagram_is_as_if_it_had_never_been_cut(tmp_path, parts, whole, representation):
     expected = load(tmp_path, [whole], representation)
     for seed in range(5):

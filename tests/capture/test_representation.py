@@ -129,6 +129,75 @@ def test_l7_is_the_payloads_and_sessions_without_any_are_counted(tmp_path):
 CLIENT3 = b"\x0a\x00\x00\x03"
 
 
+def row(sender: int, protocol: int, size: int, flags: int, payload: bytes = b"") -> bytes:
+    return bytes([sender | protocol, *size.to_bytes(2, "big"), flags]) + payload[:24].ljust(24, b"\0")
+
+
+def test_packets_has_a_row_for_each_of_the_first_28(tmp_path):
+    long = bytes(range(1, 201))
+    frames = [
+        p.ipv4(p.tcp(b"", 40000, 443, flags=0x02, opts=b"\x02\x04\x05\xb4", off=6)),
+        p.ipv4(p.tcp(b"", 443, 40000, flags=0x12), p.SERVER, p.CLIENT),
+        p.ipv4(p.tcp(long, 40000, 443, flags=0x18)),
+        p.ipv6(p.udp(b"abc", 9, 8)),
+    ]
+    sessions = capture.load(p.write(tmp_path / "a.pcap", p.pcap(frames, 101)), "packets")
+    one, other = sessions.images.reshape(2, -1)
+    expected = row(1, 4, 0, 0x02) + row(2, 4, 0, 0x12) + row(1, 4, 200, 0x18, long)
+    assert one.tobytes() == expected.ljust(784, b"\0")
+    assert other.tobytes() == row(1, 8, 3, 0, b"abc").ljust(784, b"\0")
+    assert sessions.num_bytes.tolist() == [3 * 28, 28]
+    many = [p.ipv4(p.udp(bytes([number]) * number)) for number in range(1, 40)]
+    rows = b"".join(row(1, 8, number, 0, bytes([number]) * number) for number in range(1, 29))
+    assert image(tmp_path, p.pcap(many, 101), "packets").tobytes() == rows
+
+
+def test_a_short_snapshot_length_leaves_sizes_of_packets_as_they_were(tmp_path):
+    """Of an Ethernet frame of 60 bytes padding is no payload; a size of 0 in the header is that of what is there."""
+    segments = [p.tcp(bytes(500), 1, 2), p.udp(bytes(300), 1, 2), p.udp(b"ab", 1, 2)]
+    frames = [p.ethernet(p.ipv4(one)).ljust(60, b"\xff") for one in segments[:2]]
+    frames.append(p.ethernet(p.ipv6(segments[2])).ljust(90, b"\xff"))
+    frames.append(p.ethernet(p.ipv4(p.tcp(bytes(70), 1, 3), total=0)))
+    data = p.pcap([frame[:94] for frame in frames])
+    sessions = capture.load(p.write(tmp_path / "a.pcap", data), "packets")
+    sizes = [int.from_bytes(image.reshape(-1)[1:3].tobytes(), "big") for image in sessions.images]
+    assert sizes == [500, 300, 2, 94 - 54]
+
+
+@settings(max_examples=60, deadline=None)
+@given(one=hosts_and_moments(), other=hosts_and_moments(), version=st.sampled_from([4, 6]), use_tcp=st.booleans(),
+       payloads=st.lists(st.binary(max_size=60), min_size=1, max_size=40))  # fmt: skip
+def test_packets_hides_hosts_and_moments_and_options(tmp_path_factory, one, other, version, use_tcp, payloads):
+    folder = tmp_path_factory.mktemp("packets")
+    first, second = (
+        image(folder, capture_of(hidden, version, use_tcp, payloads), "packets") for hidden in (one, other)
+    )
+    np.testing.assert_array_equal(first, second)
+    flags = 0x02 if use_tcp else 0  # dpkt's default
+    expected = b"".join(
+        row(1 + number % 2, 4 if use_tcp else 8, len(payload), flags, payload)
+        for number, payload in enumerate(payloads)
+    )
+    assert first.tobytes() == expected[:784].ljust(784, b"\0")
+
+
+@pytest.mark.parametrize("unit", ["session", "flow"])
+@pytest.mark.parametrize("chunk", [400, 1 << 20])
+def test_who_sent_a_packet_is_told_across_blocks_and_new_sessions(tmp_path, monkeypatch, unit, chunk):
+    """The responder's packet that comes first after a time-out begins a session of its own."""
+    monkeypatch.setattr(window, "CHUNK_BYTES", chunk)
+    to, back = p.ipv4(p.udp(b"to")), p.ipv4(p.udp(b"back", 53, 40000), p.SERVER, p.CLIENT)
+    frames = [to, back, back, to] * 10
+    rules = capture.SessionRules(idle_timeout=30)
+    parts = p.pcap(frames, 101, start=100) + p.pcap([back, to], 101, start=1000)[24:]
+    sessions = capture.load(p.write(tmp_path / "a.pcap", parts), "packets", unit, rules=rules)
+    senders = [image[image[:, 0] > 0][:, 0].tolist() for image in sessions.images]
+    if unit == "session":
+        assert senders == [([1 | 8, 2 | 8, 2 | 8, 1 | 8] * 7), [1 | 8, 2 | 8]]
+    else:
+        assert all(set(of_one) == {1 | 8} for of_one in senders)
+
+
 @pytest.mark.parametrize("representation", ["all_layers", "l7", "masked"])
 def test_only_the_first_784_bytes_count(tmp_path, representation):
     frames = [p.ipv4(p.udp(bytes([number]) * 400)) for number in range(1, 6)]

@@ -156,7 +156,7 @@ def test_a_capture_of_tunnels_alone_says_how_to_look_into_them(tmp_path):
     assert len(capture.load(path, rules=capture.SessionRules(tunnels="inner"))) == 1
 
 
-@pytest.mark.parametrize("representation", ["masked", "l7", "all_layers"])
+@pytest.mark.parametrize("representation", ["masked", "packets", "l7", "all_layers"])
 @pytest.mark.parametrize("snapshot", [24, 33, 39, 45])
 def test_a_snapshot_that_cuts_headers_gives_the_sessions_and_touches_no_other_packet(
     tmp_path, representation, snapshot
@@ -177,6 +177,9 @@ def test_a_snapshot_that_cuts_headers_gives_the_sessions_and_touches_no_other_pa
         image = found.images[7].tobytes()
         assert image[:1] == b"\x45"
         assert not any(image[20 : min(snapshot, 32)])
+    if representation == "packets":
+        flags = 0x02 if snapshot > 33 else 0
+        assert {image.tobytes()[3:] for image in found.images} == {bytes([flags]).ljust(781, b"\0")}
 
 
 def test_sessions_as_a_pandas_table(tmp_path):

@@ -50,6 +50,13 @@ FRAME = p.ethernet(p.ipv4(p.udp(bytes(range(1, 31)), 5000, 53)))
 @pytest.mark.parametrize(
     ("representation", "sizes"),
     [
+        (
+            "packets",
+            {
+                **{"direction and protocol": 28, "payload sizes": 56, "TCP flags": 28},
+                **{"first packet's payload": 24, "later packets' payload": 27 * 24},
+            },
+        ),
         ("l7", {"first 16 bytes of payload": 16, "later payload": 768}),
         (
             "masked",
@@ -72,8 +79,9 @@ def test_every_byte_is_of_one_part(tmp_path, representation, sizes):
     parts = parts_of(sessions.images[..., np.newaxis], REPRESENTATIONS[representation])
     assert {name: int(part.sum()) for name, part in parts.items()} == sizes
     assert np.array_equal(sum(part.astype(int) for part in parts.values()), np.ones((1, 784), int))
-    payload = sessions.images.reshape(-1)[parts["first 16 bytes of payload"][0]]
-    assert payload.tolist() == list(range(1, 17))
+    first = next(name for name in sizes if name.startswith("first") and "payload" in name)
+    payload = sessions.images.reshape(-1)[parts[first][0]]
+    assert payload.tolist() == list(range(1, 1 + sizes[first]))
 
 
 def test_a_runs_page_shows_what_its_network_goes_by(finished_run):

@@ -59,11 +59,11 @@ def test_it_finds_what_tells_the_classes_apart_and_nothing_else(paths):
     assert not found["first payload bytes"].is_shortcut
 
 
-def test_masked_and_l7_have_none_of_it(paths):
-    masked, l7 = by_group(paths, "masked"), by_group(paths, "l7")
+def test_the_others_have_none_of_it(paths):
+    masked, l7, packets = (by_group(paths, representation) for representation in ("masked", "l7", "packets"))
     assert set(masked) == {"TTL", *CONTENT}
-    assert set(l7) == set(CONTENT)
-    assert not any(one.is_shortcut for one in (*masked.values(), *l7.values()))
+    assert set(l7) == set(packets) == set(CONTENT)
+    assert not any(one.is_shortcut for one in (*masked.values(), *l7.values(), *packets.values()))
 
 
 @pytest.mark.parametrize("version", [4, 6])
@@ -81,6 +81,10 @@ def test_fields_are_read_where_they_lie(tmp_path, version):
     assert groups["IP-ID"].tolist() == [[77 if version == 4 else -1]]
     assert groups["first payload bytes"][0, :3].tolist() == [0x16, 3, 1]
     ends = (p.CLIENT, p.SERVER) if version == 4 else (p.CLIENT6, p.SERVER6)
+    sessions = capture.load(tmp_path / "a.pcap", "packets")
+    of_rows = audit.field_groups(examples_of(sessions, np.zeros(1, np.int64)), REPRESENTATIONS["packets"])
+    assert of_rows["lengths"].tolist() == [[28, 10]]
+    assert of_rows["first payload bytes"].tolist() == groups["first payload bytes"].tolist()
     assert groups["IP"][0, :2].tolist() == [int.from_bytes(end[:4], "big") for end in ends]
 
 

@@ -119,6 +119,11 @@ class FillingSettings(Settings):
     adversarial_weight: float = setting("clgan_plus: of the generator's K+1 loss.", default=0.0, least=0)
     pieces: bool = setting("clgan_plus: phase 1 fills with other sessions' bytes, not the generator's.", default=False)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.pieces and self.adversarial_weight:
+            raise ConfigError("--pieces leaves the generator nothing to fill; give --adversarial_weight=0 with it.")
+
 
 @dataclass(frozen=True, kw_only=True)
 class TuningSettings(Settings):

@@ -13,12 +13,13 @@ from enum import Enum, StrEnum
 
 import numpy as np
 
-from clgan_tf.capture.block import Block, gather
+from clgan_tf.capture.block import FRAME_FRONT, Block, gather
 from clgan_tf.capture.packet import TCP, TCP_FLAGS
 from clgan_tf.capture.packet_block import Segments
 
 IMAGE_BYTES = 784
 PACKET_ROW = 28  # bytes of each packet in `packets`: an image's row
+UDP_HEADER = 8
 ROW_PAYLOAD = 4  # where in such a row the payload begins
 SENT_BY_INITIATOR, SENT_BY_RESPONDER, OVER_TCP, OVER_UDP = 1, 2, 4, 8  # bits of a row's first byte
 
@@ -153,33 +154,40 @@ def packets(block: Block, segments: Segments) -> Slices:
     flags (0 of UDP), the payload's first 24 bytes. The size is what the headers say, so that a snapshot length that
     leaves them whole changes no row but for payload that is not there. Nothing else of a header is shown, and no time.
     """
-    data, network = np.frombuffer(block.buffer, np.uint8), segments.network
-    tcp = segments.protocol == TCP
+    data, tcp = np.frombuffer(block.buffer, np.uint8), segments.protocol == TCP
     places = segments.payload[:, np.newaxis] + np.arange(PACKET_ROW - ROW_PAYLOAD)
     is_there = places < segments.end[:, np.newaxis]
+    flags = segments.transport + TCP_FLAGS
     rows = np.empty((len(segments), PACKET_ROW), np.uint8)
     rows[:, 0] = np.where(tcp, OVER_TCP, OVER_UDP)
-    rows[:, 1:3] = _claimed_sizes(block, segments).astype(">u2").view(np.uint8).reshape(-1, 2)
-    flags = segments.transport + TCP_FLAGS
+    rows[:, 1:3] = _sizes(block, segments).astype(">u2").view(np.uint8).reshape(-1, 2)
     rows[:, 3] = np.where(tcp & (flags < segments.end), data[flags], 0)
     rows[:, ROW_PAYLOAD:] = np.where(is_there, data[np.where(is_there, places, 0)], 0)
-    # An IP header and that of UDP have 28 bytes or more, so that each row lies in its own packet.
-    _write(block, network, np.arange(PACKET_ROW), rows)
-    return network, network + PACKET_ROW
+    # The room before a frame and the first bytes of its IP header, however short it was cut, belong to no other packet.
+    start = segments.network - FRAME_FRONT
+    _write(block, start, np.arange(PACKET_ROW), rows)
+    return start, start + PACKET_ROW
 
 
-def _claimed_sizes(block: Block, segments: Segments) -> np.ndarray:
-    """Bytes of payload that a packet had on the wire, int64 [n]: those of its headers, at least what was captured."""
-    network, transport, payload, end = segments.network, segments.transport, segments.payload, segments.end
+def _sizes(block: Block, segments: Segments) -> np.ndarray:
+    """Bytes of payload that each packet had on the wire, int64 [n]: by its headers, at least what was captured."""
+    transport, end = segments.transport, segments.end
+    data, tcp = np.frombuffer(block.buffer, np.uint8), segments.protocol == TCP
 
-    def claim(at: np.ndarray) -> np.ndarray:
+    def length(at: np.ndarray) -> np.ndarray:
         return gather(block.buffer, at, ">u2").astype(np.int64)
 
-    of_packet = np.where(segments.version == 4, claim(network + 2), 40 + claim(network + 4))
-    of_datagram = claim(transport + 4)
-    has_claim = (segments.protocol != TCP) & (of_datagram >= 8)
-    claimed = np.where(has_claim, np.minimum(network + of_packet, transport + of_datagram), network + of_packet)
-    return np.clip(np.maximum(claimed, end) - payload, 0, 0xFFFF)
+    four = segments.version == 4
+    of_packet = length(segments.network + np.where(four, 2, 4))
+    packet_end = np.where(of_packet == 0, end, segments.network + np.where(four, 0, 40) + of_packet)  # 0: offloaded
+    of_datagram = length(transport + 4)
+    is_told = ~tcp & (transport + 6 <= end) & (of_datagram >= UDP_HEADER)
+    told_end = np.where(is_told, transport + of_datagram, packet_end)
+    whole_end = np.where(of_packet == 0, told_end, np.minimum(told_end, packet_end))
+    header = np.where(tcp, (data[transport + 12] >> 4).astype(np.int64) * 4, UDP_HEADER)
+    has_header = ~tcp | (transport + 12 < end)
+    payload = np.where(has_header, transport + header, segments.payload)
+    return np.clip(np.maximum(whole_end - payload, end - segments.payload), 0, 0xFFFF)
 
 
 def _write(block: Block, at: np.ndarray, places: np.ndarray, values: np.ndarray | int) -> None:

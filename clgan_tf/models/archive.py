@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import zipfile
 import zlib
 from pathlib import Path
@@ -26,13 +27,15 @@ MAX_JSON_BYTES = 8 << 20
 MAX_WEIGHTS_BYTES = 256 << 20
 MAX_GROUPS = 10_000
 MAX_UNITS = 4096
+MAX_SIDE, MAX_ELEMENTS = 1 << 14, 1 << 20  # of a shape: Keras makes the weights that it claims before it reads any
 MAX_NODES = 16 << 20  # of a forest; a leaf has a number a class
 NAMING = ("module", "class_name", "registered_name")
 SIZES = {
-    **dict.fromkeys(("units", "filters", "key_dim", "num_heads", "input_dim", "output_dim"), MAX_UNITS),
+    **dict.fromkeys(("units", "filters", "key_dim", "value_dim", "num_heads", "input_dim", "output_dim"), MAX_UNITS),
     **dict.fromkeys(("trees", "num_classes", "depth"), MAX_UNITS),
     **dict.fromkeys(("splits", "leaves"), MAX_NODES),
 }
+SHAPES = ("batch_shape", "shape", "target_shape", "output_shape", "kernel_size", "pool_size")
 LAYERS = {
     *("Add", "Bidirectional", "Concatenate", "Conv1D", "Conv2D", "Cropping1D", "Dense", "Dropout", "Embedding"),
     *(
@@ -138,8 +141,10 @@ def check(path: Path) -> None:
         if named not in ALLOWED:
             raise _not_ours(path, f"it names {named[0]}.{named[1]}, which no classifier of ours has")
         sizes = item.get("config", {}) if isinstance(item.get("config"), dict) else {}
-        if any(not isinstance(sizes[key], int) or sizes[key] > SIZES[key] for key in SIZES.keys() & sizes.keys()):
+        if any(not _is_at_most(sizes[key], SIZES[key]) for key in SIZES.keys() & sizes.keys()):
             raise _not_ours(path, f"its {named[1]} is larger than any of ours")
+        if not all(map(_is_possible, (item.get("build_config"), *(sizes.get(key) for key in SHAPES)))):
+            raise _not_ours(path, f"its {named[1]} has a shape that none of ours has")
         if named == FOREST and 4 * sizes.get("leaves", 0) * sizes.get("num_classes", 0) > MAX_WEIGHTS_BYTES:
             raise _not_ours(path, "its trees have more leaves than any of ours")
         if named == HEAD:
@@ -171,6 +176,21 @@ def require_fit(network: keras.Model, num_classes: int) -> None:
 def _named(item: dict[str, Any]) -> tuple[str | None, ...]:
     """What a serialized object is, as ALLOWED has it; as text: a hostile value may be of any type."""
     return tuple(None if item.get(key) is None else str(item.get(key)) for key in NAMING)
+
+
+def _is_at_most(value: Any, most: int) -> bool:
+    """Whether a size is a whole number and none above; a size may be left open."""
+    return value is None or (isinstance(value, int) and value <= most)
+
+
+def _is_possible(shape: Any) -> bool:
+    """Whether a shape, or shapes in lists and dicts, is none that would fill the memory."""
+    if isinstance(shape, dict):
+        return all(map(_is_possible, shape.values()))
+    if not isinstance(shape, list):
+        return _is_at_most(shape, MAX_SIDE) or isinstance(shape, str | float)
+    sides = [side for side in shape if isinstance(side, int)]
+    return all(map(_is_possible, shape)) and math.prod(max(1, side) for side in sides) <= MAX_ELEMENTS
 
 
 def _check_weights(path: Path, weights: bytes) -> None:

@@ -44,8 +44,11 @@ class FillingGAN(TwoNetworks):
       partner: the generator, see `build_filling_generator`.
       weights: of the losses.
       predictable: whether the loss of a hidden byte is weighted by `losses.predictability`.
-      pieces: whether spans are filled with the bytes of another session at the same places, real ones in the wrong
-        session, and not with the generator's.
+      pieces: whether spans are filled with the bytes of another session at the same places, where it has any: real
+        ones in the wrong session, and not the generator's.
+
+    Raises:
+      ValueError: pieces and the generator's adversarial loss, of which the discriminator sees nothing then.
     """
 
     MEANS = (
@@ -71,6 +74,8 @@ class FillingGAN(TwoNetworks):
     ) -> None:
         super().__init__(network, partner, **kwargs)
         self.weights_of_losses, self.predictable, self.pieces = Weights(*weights), predictable, pieces
+        if pieces and self.weights_of_losses.adversarial:
+            raise ValueError("What other sessions fill has no adversarial loss of a generator.")
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -109,6 +114,9 @@ class FillingGAN(TwoNetworks):
         to_hide = hiding.spans(rows, HIDDEN_SHARE, seeds[0])
         hidden_at, is_hidden = hiding.some_of(to_hide, MOST_HIDDEN, seeds[1])
         to_fill = hiding.spans(rows[half:], FILLED_SHARE, seeds[2]) & ~to_hide[half:]
+        others = tf.roll(rows[half:], 1, axis=0)
+        if self.pieces:
+            to_fill &= tf.range(IMAGE_BYTES) < hiding.sizes_of(others)[:, tf.newaxis]
         filled_at, is_filled = hiding.some_of(to_fill, MOST_FILLED, seeds[3])
         originals = tf.gather(rows[half:], filled_at, batch_dims=1)
         shown = hiding.hide(rows, to_hide)
@@ -117,7 +125,7 @@ class FillingGAN(TwoNetworks):
         with tf.GradientTape(persistent=True) as tape:
             guesses = self.partner([hiding.hide(shown[half:], to_fill), filled_at], training=True)
             if self.pieces:
-                samples = tf.gather(tf.roll(rows[half:], 1, axis=0), filled_at, batch_dims=1)
+                samples = tf.gather(others, filled_at, batch_dims=1)
             else:
                 samples = sampled(guesses, seeds[4])
             tokens = tf.concat([shown[:half], put(shown[half:], filled_at, is_filled, samples)], axis=0)

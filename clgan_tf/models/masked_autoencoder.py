@@ -153,8 +153,10 @@ def build_masked_decoder() -> keras.Model:
     states, places = keras.Input((SHOWN, WIDTH), name="states"), keras.Input((SHOWN,), dtype="int32", name="places")
     x = InPlace(name="in_place")([layers.Dense(DECODER_WIDTH, name="narrow")(states), places])
     x = layers.Dense(PATCH * PATCH, dtype="float32", name="pixels")(_transformed(x, DECODER_WIDTH, DECODER_BLOCKS))
-    x = layers.Permute((1, 3, 2, 4))(layers.Reshape((SIDE, SIDE, PATCH, PATCH))(x))
-    return keras.Model([states, places], layers.Reshape(IMAGE_SHAPE, name="restored")(x), name="masked_decoder")
+    x = layers.Reshape((SIDE, SIDE, PATCH, PATCH), dtype="float32")(x)
+    x = layers.Permute((1, 3, 2, 4), dtype="float32")(x)
+    restored = layers.Reshape(IMAGE_SHAPE, dtype="float32", name="restored")(x)
+    return keras.Model([states, places], restored, name="masked_decoder")
 
 
 def _transformed(x: KerasTensor, width: int, blocks: int) -> KerasTensor:

@@ -77,7 +77,8 @@ def train(
     if start := settings.init_from:
         if start.suffix == ".keras":
             warm_start.load(start, model, data)
-            settings = replace(settings, tuning=replace(settings.tuning, fills=False))
+            # Logits of known classes keep what they have learned; there is no generator.
+            settings = replace(settings, tuning=replace(settings.tuning, fills=False, fits_last_layer=False))
         else:
             trunk.load(start, model, data, settings.filling)
     elif settings.pretraining_epochs:

@@ -39,12 +39,14 @@ def choose(
     folds = ranks_within_class(budget.sessions, budget.labels, seed) % FOLDS
     f1, temperatures = {}, {}
     for name in candidates:
-        logits = np.zeros((len(budget), len(class_names)), np.float32)
+        logits, is_shown = np.zeros((len(budget), len(class_names)), np.float32), np.ones(len(budget), bool)
         for fold in range(FOLDS):
             held_out = folds == fold
             others = replace(few.without_validation, labelled=budget[~held_out])
+            is_shown[held_out] = np.isin(budget.labels[held_out], others.labelled.labels)
             logits[held_out] = trained(name, others, f"{HELD_OUT} {fold + 1}")(budget.images[held_out])
         f1[name] = score(budget.labels, logits.argmax(axis=1), class_names).f1
-        temperatures[name] = fitted_temperature(logits, budget.labels)
+        # How sure to be says no session of a class that nothing was learned of, as of a single one.
+        temperatures[name] = fitted_temperature(logits[is_shown], budget.labels[is_shown])
     best = max(f1, key=lambda name: f1[name])  # of equals the first
     return Choice(best, f1, temperatures[best])

@@ -16,7 +16,7 @@ from clgan_tf.common import progress
 from clgan_tf.data.examples import Examples
 from clgan_tf.models.filling import FillingGAN
 
-NEVER = -1e3  # the logit of a class of which no session was shown
+NEVER = float(np.log(1e-6))  # the logit of a class of which no session was shown, beside others around 0
 
 
 def fit(model: FillingGAN, labelled: Examples) -> None:

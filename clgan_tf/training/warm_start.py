@@ -30,11 +30,15 @@ def load(path: Path, model: FillingGAN, data: DataFacts) -> None:
     trunk = model.network.get_layer(TRUNK)
     vectors = model.network.get_layer("byte_vectors")
     known = {layer.name: layer for layer in archive.leaves(saved)}
-    for layer in (vectors, *(layer for layer in trunk.layers if layer.weights and layer.name != LOGITS)):
+    own = (vectors, *(layer for layer in trunk.layers if layer.weights and layer.name != LOGITS))
+    others = {name for name, layer in known.items() if layer.weights} - {layer.name for layer in own}
+    if others - {LOGITS, "familiarity"}:
+        raise ConfigError(f"{path} is of another model, or with --attention; {REMEDY}.")
+    for layer in own:
         given = known[layer.name].get_weights() if layer.name in known else []
         shapes = [weight.shape for weight in given], [tuple(variable.shape) for variable in layer.weights]
         if shapes[0] != shapes[1] or LOGITS not in known:
-            raise ConfigError(f"{path} is of another model or --width than this run's; {REMEDY}.")
+            raise ConfigError(f"{path} is of another model, --width or --attention than this run's; {REMEDY}.")
         layer.set_weights(given)
     logits = trunk.get_layer(LOGITS)
     weights = logits.get_weights()

@@ -179,7 +179,30 @@ def test_a_snapshot_that_cuts_headers_gives_the_sessions_and_touches_no_other_pa
         assert not any(image[20 : min(snapshot, 32)])
     if representation == "packets":
         flags = 0x02 if snapshot > 33 else 0
-        assert {image.tobytes()[3:] for image in found.images} == {bytes([flags]).ljust(781, b"\0")}
+        size = 0 if snapshot > 32 else 52 - 24  # Without the data offset, what is not there counts as payload.
+        assert {image.tobytes() for image in found.images} == {bytes([5, 0, size, flags]).ljust(784, b"\0")}
+
+
+@pytest.mark.parametrize("chunk", [100, 1 << 20])
+@pytest.mark.parametrize(("snapshot", "size"), [(24, 80), (26, 80), (28, 80), (40, 80)])
+def test_rows_of_datagrams_cut_in_their_headers_keep_to_themselves(tmp_path, monkeypatch, chunk, snapshot, size):
+    """The length field of a datagram cut before it is the next packet's time."""
+    monkeypatch.setattr(window, "CHUNK_BYTES", chunk)
+    frames = [p.ipv4(p.udp(bytes(80), n))[:snapshot] for n in range(1000, 1040)]
+    records = b"".join(
+        struct.pack("<IIII", (n % 2) * 0x200 + 0x65530A00, 5, snapshot, 108) + f for n, f in enumerate(frames)
+    )
+    found = capture.load(p.write(tmp_path / "a.pcap", p.pcap([], 101) + records), "packets")
+    assert (found.first_time - 5e-6).tolist() == pytest.approx([(n % 2) * 0x200 + 0x65530A00 for n in range(40)])
+    assert {image.tobytes()[:4] for image in found.images} == {bytes([9, 0, size, 0])}
+
+
+@pytest.mark.parametrize("snapshot", [38, 40, 44, 52])
+def test_missing_options_are_no_payload(tmp_path, snapshot):
+    frames = [p.ipv4(p.tcp(bytes(100 * (n % 2)), 1000 + n, off=8, opts=b"\x01" * 12)) for n in range(4)]
+    records = b"".join(struct.pack("<IIII", n, 0, snapshot, len(f)) + f[:snapshot] for n, f in enumerate(frames))
+    found = capture.load(p.write(tmp_path / "a.pcap", p.pcap([], 101) + records), "packets")
+    assert [int.from_bytes(image.tobytes()[1:3], "big") for image in found.images] == [0, 100, 0, 100]
 
 
 def test_sessions_as_a_pandas_table(tmp_path):

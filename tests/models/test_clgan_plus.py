@@ -266,6 +266,11 @@ def test_pieces_of_other_sessions_need_no_generator(pieces):
     assert all(np.array_equal(a, b) for a, b in zip(*learned, strict=True)) == pieces
 
 
+def test_pieces_and_an_adversarial_generator_are_refused():
+    with pytest.raises(ValueError, match="no adversarial loss"):
+        build(pieces=True, adversarial_weight=0.1)
+
+
 def test_cross_attention_lies_between_the_lstm_and_the_pooling():
     plain, attending = (build_reading_discriminator(12, attention=attention) for attention in (False, True))
     more = 192 * 192 + 192 + 3 * (192 * 64 + 64) + 64 * 192 + 192  # the spatial layer, and one head of 64
@@ -292,7 +297,7 @@ def test_the_classifier_is_the_network_and_only_bytes_go_in():
 
 
 def test_a_saved_and_loaded_model_gives_identical_logits_and_has_both_optimizers(tmp_path):
-    model, images = build(adversarial_weight=0.1, pieces=True, attention=True), sessions()
+    model, images = build(pieces=True, attention=True), sessions()
     model.fit(stream(images), steps_per_epoch=2, verbose=0, shuffle=False)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)

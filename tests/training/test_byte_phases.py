@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from clgan_tf import models, serving
+from clgan_tf.common.errors import ConfigError
 from clgan_tf.data.few_labels import every_session, few_labels
 from clgan_tf.data.pipeline import balanced, images
 from clgan_tf.main import main
+from clgan_tf.models.classifier import build_classifier
 from clgan_tf.runs.log import read_log
 from clgan_tf.runs.result import read_result
 from clgan_tf.settings import FillingSettings
@@ -204,6 +206,16 @@ def test_a_warm_start_knows_bytes_and_the_classes_of_the_same_names(whole, prepa
     assert flat[0] == flat[-1] == 0  # and of weights as new
 
 
+def test_a_classifier_with_attention_does_not_start_a_network_without(prepared, tmp_path):
+    attending = byte_phases.build(FillingSettings(width=16, attention=True), 0, len(prepared.facts.class_names))
+    build_classifier(attending.classifier(), prepared.facts, prepared.read("validation").images).save(
+        tmp_path / "a.keras"
+    )
+    plain = byte_phases.build(FillingSettings(width=16), 0, len(prepared.facts.class_names))
+    with pytest.raises(ConfigError, match="or with --attention"):
+        warm_start.load(tmp_path / "a.keras", plain, prepared.facts)
+
+
 def test_a_run_starts_warm_and_refuses_what_is_no_classifier_of_its_kind(
     whole, prepared, tmp_path, capsys, demo_corpus
 ):
@@ -214,7 +226,8 @@ def test_a_run_starts_warm_and_refuses_what_is_no_classifier_of_its_kind(
     assert {epoch.phase for epoch in read_log(tmp_path / "run/metrics.jsonl")} == {"finetuning"}
     others = ["--overwrite", f"--dataset={tmp_path / 'l7'}", f"--source={demo_corpus}", "--representation=l7"]
     for change, words in (
-        (["--overwrite", "--width=32"], "of another model or --width than this run's"),
+        (["--overwrite", "--width=32"], "of another model, --width or --attention than this run's"),
+        (["--overwrite", "--attention"], "of another model, --width or --attention than this run's"),
         (others, "made of sessions with representation masked, not l7"),
     ):
         assert main([*flags, *change]) == 2

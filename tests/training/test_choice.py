@@ -1,5 +1,7 @@
 """--model=auto: what it has not seen is what it is judged on, and the best of that is what is kept."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -51,6 +53,19 @@ def test_every_label_is_held_out_once_and_never_learned_from_then(few):
         numbers = [number for one, _, held_out in seen if one == name for number in held_out]
         assert sorted(numbers) == list(range(30))
     assert len({phase for _, phase, _ in seen}) == FOLDS
+
+
+def test_a_class_of_a_single_label_does_not_decide_how_sure_to_be(few):
+    """In its fold nothing is learned of it, and its logit says so, right or wrong."""
+    single = few.whole_budget[np.arange(30) <= 24]
+    single = single[(single.labels < 2) | (np.arange(25) == 2)]
+    few = replace(few, labelled=single, validation=single[:0])
+
+    def trained(name, budget, phase):
+        shown = np.isin(np.arange(3), budget.whole_budget.labels)
+        return lambda images: np.where(shown, 5.0 * np.eye(3)[images[:, 0, 0, 0] % 3], -1000.0)
+
+    assert choose(["good"], few, NAMES, 0, trained).temperature < 1
 
 
 def test_of_equals_the_first_is_chosen(few):

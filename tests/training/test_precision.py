@@ -32,6 +32,18 @@ def test_the_same_weights_in_float32_say_nearly_the_same(name, prepared):
     assert in_float32(whole) is whole
 
 
+@pytest.mark.parametrize("name", ["autoencoder", "masked_autoencoder"])
+def test_a_step_that_compares_with_pixels_does_so_in_float32(name, prepared):
+    with computing_in("bfloat16"):
+        model = models.build(name, 12, seed=0)
+        model.compile()
+        images = prepared.read("test").images[:4]
+        rows = {"labelled": images, "labels": np.zeros(4, np.int64), "unlabelled": images}
+        logs = model.fit(tf.data.Dataset.from_tensors(rows), verbose=0, shuffle=False).history
+    assert np.isfinite(logs["loss"]).all()
+    assert model.beside(images).shape == images.shape
+
+
 def test_an_error_inside_leaves_the_policy_as_it_was():
     with pytest.raises(KeyError), computing_in("bfloat16"):
         raise KeyError

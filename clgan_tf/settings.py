@@ -140,8 +140,8 @@ class TuningSettings(Settings):
     class_balance: float = setting(
         "clgan_plus: 0 draws labelled rows alike, 1 classes alike.", default=0.5, least=0, most=1
     )
-    fits_last_layer: bool = setting(
-        "clgan_plus: phase 2 ends with the last layer fitted anew, as a logistic regression.", default=True
+    settles_last_layer: bool = setting(
+        "clgan_plus: phase 2 ends with the mean of its last layer and a logistic regression.", default=True
     )
 
 

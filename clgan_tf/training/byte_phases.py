@@ -78,7 +78,7 @@ def train(
         if start.suffix == ".keras":
             warm_start.load(start, model, data)
             # Logits of known classes keep what they have learned; there is no generator.
-            settings = replace(settings, tuning=replace(settings.tuning, fills=False, fits_last_layer=False))
+            settings = replace(settings, tuning=replace(settings.tuning, fills=False, settles_last_layer=False))
         else:
             trunk.load(start, model, data, settings.filling)
     elif settings.pretraining_epochs:
@@ -180,7 +180,7 @@ def learn_classes(
 ) -> None:
     """Phase 2: trains the discriminator's classifying part on labelled sessions, half a batch in two views each.
 
-    At its end the last layer is fitted anew; see `last_layer`.
+    At its end the last layer is settled; see `last_layer`.
     """
     network = FineTuned(model, tuning.fills, tuning.changed_share, tuning.consistency_weight, seed)
     network.compile(schedule.optimizer(tuning.weight_average))
@@ -197,5 +197,5 @@ def learn_classes(
         shuffle=False,  # The pipeline has shuffled.
         callbacks=[callbacks.Progress(title, schedule.rows, STEPS_PER_EPOCH, schedule.epochs), *watchers],
     )
-    if tuning.fits_last_layer:
-        last_layer.fit(model, labelled)
+    if tuning.settles_last_layer:
+        last_layer.settle(model, labelled)

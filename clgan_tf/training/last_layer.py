@@ -1,8 +1,10 @@
-"""The end of phase 2: CLGAN+'s last layer fitted anew, to labelled sessions as they are.
+"""The end of phase 2: CLGAN+'s last layer becomes the mean of what it has learned and of one fitted anew.
 
 Phase 2 shows changed sessions and small classes more often than they come, and its steps may be too few for its last
 layer to settle; what it has made of the trunk is good all the same (Kang et al., "Decoupling Representation and
-Classifier for Long-Tailed Recognition", ICLR 2020).
+Classifier for Long-Tailed Recognition", ICLR 2020). The fitted layer sees labelled sessions as they are, and is better
+on sessions like them; the learned one is where sessions differ more, as those of other networks do. The mean of both
+layers' weights gives the mean of their logits.
 """
 
 import warnings
@@ -19,16 +21,23 @@ from clgan_tf.models.filling import FillingGAN
 NEVER = float(np.log(1e-6))  # the logit of a class of which no session was shown, beside others around 0
 
 
-def fit(model: FillingGAN, labelled: Examples) -> None:
-    """Gives the layer new weights; they stay where all sessions are of one class, as there is nothing to tell apart."""
+def settle(model: FillingGAN, labelled: Examples) -> None:
+    """Gives the last layer the mean of its own weights and of `fitted` ones."""
+    if weights := fitted(model, labelled):
+        layer = model.last_layer
+        layer.set_weights([(own + other) / 2 for own, other in zip(layer.get_weights(), weights, strict=True)])
+
+
+def fitted(model: FillingGAN, labelled: Examples) -> tuple[np.ndarray, np.ndarray] | None:
+    """Kernel and bias of a last layer for the trunk as it is; None of one class, where nothing is to be told apart."""
     if len(set(labelled.labels.tolist())) < 2:
-        return
+        return None
     with progress.bar("Phase 2, last layer", 2, " parts") as bar:
         features = model.describer().predict(labelled.images, batch_size=1024, verbose=0)
         bar.update()
-        layer = model.last_layer
-        layer.set_weights(logistic_regression(features, labelled.labels, layer.units))
+        weights = logistic_regression(features, labelled.labels, model.last_layer.units)
         bar.update()
+    return weights
 
 
 def logistic_regression(features: np.ndarray, labels: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.ndarray]:

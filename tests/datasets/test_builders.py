@@ -58,8 +58,8 @@ def files_of(builder: tfds.core.DatasetBuilder) -> dict[str, str]:
 def test_all_four_are_registered():
     assert set(clgan_tf_datasets.__all__) <= set(tfds.list_builders())
     names = [config.name for config in tfds.builder_cls("ustc_tfc2016").BUILDER_CONFIGS]
-    assert len(names) == len(set(names)) == 2 * 3 * 2
-    assert len(tfds.builder_cls("iscx_vpn_nonvpn_2016").BUILDER_CONFIGS) == 36
+    assert len(names) == len(set(names)) == 2 * 4 * 2
+    assert len(tfds.builder_cls("iscx_vpn_nonvpn_2016").BUILDER_CONFIGS) == 48
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -44,10 +44,7 @@ class Autoencoder(TwoNetworks):
             labelled_loss = losses.labelled_loss(labels, labelled_logits)
             reconstruction_loss = tf.reduce_mean(tf.abs(self.partner(code, training=True) - unlabelled))
             objective = (labelled_loss + reconstruction_loss) / replicas  # Gradients are summed over replicas.
-        encoder, decoder = self.network.trainable_variables, self.partner.trainable_variables
-        gradients = tape.gradient(objective, [*encoder, *decoder])
-        self.optimizer.apply(gradients[: len(encoder)], encoder)
-        self.partner_optimizer.apply(gradients[len(encoder) :], decoder)
+        self.descend(tape, objective)
         means = {"labelled_loss": labelled_loss, "reconstruction_loss": reconstruction_loss}
         return self.summary_of(means, labels, labelled_logits)
 

@@ -53,15 +53,7 @@ class MaskedAutoencoder(TwoNetworks):
             restored, is_hidden = self._restored(pixels, seed_of(self.seed, self.optimizer.iterations), training=True)
             loss = losses.mean_of(tf.square(restored - pixels), is_hidden)
             objective = loss / replicas  # Gradients are summed over replicas.
-        encoder, decoder = self.network.trainable_variables, self.partner.trainable_variables
-        variables = [*encoder, *decoder]
-        # The head, which phase 1 does not reach, has no gradient; its optimizer wants one.
-        gradients = [
-            tf.zeros(variable.shape) if gradient is None else gradient
-            for variable, gradient in zip(variables, tape.gradient(objective, variables), strict=True)
-        ]
-        self.optimizer.apply(gradients[: len(encoder)], encoder)
-        self.partner_optimizer.apply(gradients[len(encoder) :], decoder)
+        self.descend(tape, objective)  # The head is left as it is.
         return self.summary_of({"restoration_loss": loss})
 
     def _restored(self, pixels: tf.Tensor, seed: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor]:

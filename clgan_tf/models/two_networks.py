@@ -76,6 +76,18 @@ class TwoNetworks(keras.Model):
         """What to show beside these images, uint8 [batch, 28, 28, 1]: generated ones, or reconstructions."""
         raise NotImplementedError
 
+    def descend(self, tape: tf.GradientTape, objective: tf.Tensor) -> None:
+        """Takes each network's step against one objective; what it does not reach has gradients of zero."""
+        networks = ((self.network, self.optimizer), (self.partner, self.partner_optimizer))
+        of_each = tape.gradient(objective, [network.trainable_variables for network, _ in networks])
+        for (network, optimizer), found in zip(networks, of_each, strict=True):
+            variables = network.trainable_variables
+            gradients = [
+                tf.zeros(variable.shape) if gradient is None else gradient
+                for variable, gradient in zip(variables, found, strict=True)
+            ]
+            optimizer.apply(gradients, variables)
+
     def summary_of(
         self, means: dict[str, tf.Tensor], labels: tf.Tensor | None = None, logits: tf.Tensor | None = None
     ) -> dict[str, tf.Tensor]:

@@ -141,7 +141,7 @@ def check(path: Path) -> None:
         if named not in ALLOWED:
             raise _not_ours(path, f"it names {named[0]}.{named[1]}, which no classifier of ours has")
         sizes = item.get("config", {}) if isinstance(item.get("config"), dict) else {}
-        if any(not _is_at_most(sizes[key], SIZES[key]) for key in SIZES.keys() & sizes.keys()):
+        if any(not isinstance(sizes[key], int) or sizes[key] > SIZES[key] for key in SIZES.keys() & sizes.keys()):
             raise _not_ours(path, f"its {named[1]} is larger than any of ours")
         if not all(map(_is_possible, (item.get("build_config"), *(sizes.get(key) for key in SHAPES)))):
             raise _not_ours(path, f"its {named[1]} has a shape that none of ours has")
@@ -178,17 +178,14 @@ def _named(item: dict[str, Any]) -> tuple[str | None, ...]:
     return tuple(None if item.get(key) is None else str(item.get(key)) for key in NAMING)
 
 
-def _is_at_most(value: Any, most: int) -> bool:
-    """Whether a size is a whole number and none above; a size may be left open."""
-    return value is None or (isinstance(value, int) and value <= most)
-
-
 def _is_possible(shape: Any) -> bool:
-    """Whether a shape, or shapes in lists and dicts, is none that would fill the memory."""
+    """Whether a shape, or shapes in lists and dicts, is none that would fill the memory; a side may be left open."""
     if isinstance(shape, dict):
         return all(map(_is_possible, shape.values()))
+    if isinstance(shape, int):
+        return shape <= MAX_SIDE
     if not isinstance(shape, list):
-        return _is_at_most(shape, MAX_SIDE) or isinstance(shape, str | float)
+        return shape is None or isinstance(shape, str | float)
     sides = [side for side in shape if isinstance(side, int)]
     return all(map(_is_possible, shape)) and math.prod(max(1, side) for side in sides) <= MAX_ELEMENTS
 

@@ -40,7 +40,7 @@ def load(path: Path, model: FillingGAN, data: DataFacts) -> None:
         if shapes[0] != shapes[1] or LOGITS not in known:
             raise ConfigError(f"{path} is of another model, --width or --attention than this run's; {REMEDY}.")
         layer.set_weights(given)
-    logits = trunk.get_layer(LOGITS)
+    logits = model.last_layer
     weights = logits.get_weights()
     for weight, learned in zip(weights, known[LOGITS].get_weights(), strict=True):
         for label, name in enumerate(data.class_names):

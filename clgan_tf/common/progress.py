@@ -8,14 +8,25 @@ from typing import Any
 
 from tqdm import tqdm
 
+from clgan_tf.common.interruption import raise_waiting
+
 QUIET_SECONDS = 2.0  # what is done sooner needs no bar
 LOG_SECONDS = 15.0  # between two lines where standard error is a log file, not a terminal
 
 
-def bar(title: str, total: int | None, unit: str, **options: Any) -> tqdm:
+class Bar(tqdm):
+    """tqdm's. Each step is a moment at which Ctrl-C and SIGTERM can end the work."""
+
+    def update(self, n: float | None = 1) -> bool | None:
+        """Moves it n units. Raises KeyboardInterrupt."""
+        raise_waiting()
+        return super().update(n)
+
+
+def bar(title: str, total: int | None, unit: str, **options: Any) -> Bar:
     """A bar with rate and time left on standard error; it appears after two seconds and vanishes when it is done."""
     interval = 0.1 if sys.stderr.isatty() else LOG_SECONDS
-    return tqdm(total=total, unit=unit, desc=title, leave=False, mininterval=interval, delay=QUIET_SECONDS, **options)
+    return Bar(total=total, unit=unit, desc=title, leave=False, mininterval=interval, delay=QUIET_SECONDS, **options)
 
 
 def tell(sentence: str) -> None:

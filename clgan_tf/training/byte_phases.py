@@ -164,7 +164,7 @@ def learn_bytes(
         initial_epoch=epochs_done,
         verbose=0,
         shuffle=False,  # The pipeline has shuffled.
-        callbacks=[] if watchers is None else [progress, *watchers],
+        callbacks=[callbacks.Stoppable()] if watchers is None else [progress, *watchers],
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from clgan_tf.common.errors import TrainingError
+from clgan_tf.common.interruption import raise_waiting
 from clgan_tf.common.progress import QUIET_SECONDS, bar, tell
 from clgan_tf.runs import log
 from clgan_tf.training import checkpoint
@@ -45,6 +46,14 @@ class Progress(keras.callbacks.Callback):
         seconds = time.perf_counter() - self.started
         if seconds > QUIET_SECONDS:
             tell(f"{self.title}: {self.bar.n:,} steps, {seconds:,.0f} s{self.measured}")
+
+
+class Stoppable(keras.callbacks.Callback):
+    """Lets Ctrl-C and SIGTERM end the training of a worker that shows no bar, between two steps."""
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Raises KeyboardInterrupt."""
+        raise_waiting()
 
 
 class MetricsLog(keras.callbacks.Callback):

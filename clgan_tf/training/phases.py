@@ -80,7 +80,7 @@ def pretrain(model: TwoNetworks, settings: TrainSettings, few: FewLabels, run: R
             validation_data=validation,
             verbose=0,
             shuffle=False,  # The pipeline has shuffled.
-            callbacks=watchers if writes else [],
+            callbacks=watchers if writes else [callbacks.Stoppable()],
         )
     except tf.errors.OpError:
         # Records of the unlabelled stream are read while training; tf.data does not say which file was damaged.

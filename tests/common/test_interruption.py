@@ -1,14 +1,18 @@
-"""Ctrl-C and SIGTERM: raised at once, but after the trace of a function that they come in."""
+"""Ctrl-C and SIGTERM: raised at once, but never where TensorFlow, Keras or a weak reference calls Python."""
 
 import os
 import signal
 import time
+import weakref
 from collections.abc import Callable
 
+import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from clgan_tf.common.interruption import Terminated, raised_when_safe
+from clgan_tf.training.callbacks import Progress, Stoppable
 
 BOTH = pytest.mark.parametrize(("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)])
 
@@ -36,7 +40,7 @@ def stopped_by(work: Callable[[], None]) -> type[BaseException] | None:
 
 
 @BOTH
-def test_outside_of_a_trace_it_is_raised_at_once_and_the_handlers_are_put_back(number, raised):
+def test_outside_of_them_it_is_raised_at_once_and_the_handlers_are_put_back(number, raised):
     before, reached = handlers(), []
 
     def work() -> None:
@@ -49,14 +53,23 @@ def test_outside_of_a_trace_it_is_raised_at_once_and_the_handlers_are_put_back(n
 
 
 @BOTH
-def test_in_a_trace_it_waits_for_its_end(number, raised):
+@pytest.mark.parametrize("lifted", [False, True], ids=["", "lifted out of the graph"])
+def test_in_a_trace_it_waits_for_its_end(number, raised, lifted):
+    """Keras makes an optimizer's variables lifted out of the graph that is being traced."""
     reached = []
 
-    @tf.function
-    def traced(value: tf.Tensor) -> tf.Tensor:
+    def interrupted() -> None:
         os.kill(os.getpid(), number)
         time.sleep(0.2)  # The handler runs, and is asked again.
         reached.append("the end of the trace")
+
+    @tf.function
+    def traced(value: tf.Tensor) -> tf.Tensor:
+        if lifted:
+            with tf.init_scope():
+                interrupted()
+        else:
+            interrupted()
         return value + 1
 
     def work() -> None:
@@ -65,6 +78,57 @@ def test_in_a_trace_it_waits_for_its_end(number, raised):
         reached.append("the end")
 
     assert (stopped_by(work), reached) == (raised, ["the end of the trace"])
+
+
+@BOTH
+def test_what_a_weak_reference_calls_does_not_lose_it(number, raised):
+    """Python prints what such a callback raises, and goes on."""
+    reached = []
+
+    class Key:
+        """Something that can be referred to weakly, and compared."""
+
+        def __eq__(self, other: object) -> bool:
+            os.kill(os.getpid(), number)
+            time.sleep(0.1)
+            return self is other
+
+        def __hash__(self) -> int:
+            return 1
+
+    def work() -> None:
+        table = weakref.WeakKeyDictionary()
+        key = Key()
+        table[key] = 1
+        _ = Key() in table
+        reached.append("after the look")
+        time.sleep(1)
+        reached.append("the end")
+
+    assert (stopped_by(work), reached) == (raised, ["after the look"])
+
+
+@BOTH
+@pytest.mark.parametrize("watcher", [lambda: Progress("Training", 4, 50, 1), Stoppable], ids=["a bar", "none"])
+def test_a_training_ends_between_two_steps(number, raised, watcher):
+    """All time is Keras's: no retry would find the program elsewhere."""
+    steps = []
+
+    class Interrupter(keras.callbacks.Callback):
+        """Ctrl-C in the third step."""
+
+        def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+            steps.append(batch)
+            if batch == 2:
+                os.kill(os.getpid(), number)
+
+    def work() -> None:
+        network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        network.compile("sgd", "mse")
+        rows = tf.data.Dataset.from_tensors((np.ones((4, 3)), np.ones((4, 1)))).repeat()
+        network.fit(rows, steps_per_epoch=50, verbose=0, shuffle=False, callbacks=[Interrupter(), watcher()])
+
+    assert (stopped_by(work), steps) == (raised, [0, 1, 2])
 
 
 def test_what_the_process_ignores_it_goes_on_ignoring():

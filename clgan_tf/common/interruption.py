@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM as exceptions, raised where the libraries below the program bear one."""
 
+import faulthandler
 import signal
 import threading
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 RETRY_SECONDS = 0.05
+STANDARD_ERROR = 2
 # C++ of the first three calls Python back, and goes on after an exception that it does not expect: the process ends
 # with SystemError, a segmentation fault or a damaged heap. Python itself drops what a weak reference's callback raises.
 UNSAFE = {"tensorflow", "keras", "h5py", "weakref"}
@@ -38,6 +40,10 @@ def raised_when_safe() -> Iterator[None]:
         else:
             raise_waiting()
 
+    # Kernels of TensorFlow (2.21, CPU) keep data below their stack pointer, where a signal's frame goes: one signal in
+    # some dozens of their calls damages the heap. A stack of signals' own, which Python's handlers take, saves it.
+    if not faulthandler.is_enabled():
+        faulthandler.enable(STANDARD_ERROR)
     # What the process ignores, as a shell's background job does Ctrl-C, it goes on ignoring.
     heard = [one for one in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(one) != signal.SIG_IGN]
     before = {number: signal.signal(number, stop) for number in (*heard, signal.SIGALRM)}

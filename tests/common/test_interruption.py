@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 import weakref
 from collections.abc import Callable
@@ -129,6 +131,36 @@ def test_a_training_ends_between_two_steps(number, raised, watcher):
         network.fit(rows, steps_per_epoch=50, verbose=0, shuffle=False, callbacks=[Interrupter(), watcher()])
 
     assert (stopped_by(work), steps) == (raised, [0, 1, 2])
+
+
+def test_signals_amid_what_a_network_computes_leave_the_heap_whole():
+    """Some hundreds are enough, where they share the stack of TensorFlow's kernels, to end the process with SIGABRT."""
+    program = """
+import os, signal, threading, time
+import numpy as np
+from clgan_tf.common.interruption import raised_when_safe
+from clgan_tf.common.quiet import import_tensorflow
+import_tensorflow()
+from clgan_tf.models.discriminator import build_discriminator
+
+def send():
+    while True:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        time.sleep(0.001)
+
+heard = []
+with raised_when_safe():
+    signal.signal(signal.SIGUSR1, lambda number, frame: heard.append(number))
+    network, images = build_discriminator(12), np.ones((32, 28, 28, 1), np.float32)
+    threading.Thread(target=send, daemon=True).start()
+    end = time.monotonic() + 8
+    while time.monotonic() < end:
+        network(images)
+print(len(heard))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 100
 
 
 def test_what_the_process_ignores_it_goes_on_ignoring():

@@ -28,6 +28,7 @@ from clgan_tf.sweeps.results import Row
 
 SHOWN = ("all_layers", "l7")  # as the paper's data sets are published
 COMPARED = (DCGAN, CNN_LSTM, AUTOENCODER, "random_forest", "extra_trees", "nearest_neighbour", "clgan_plus")
+BESIDE = (*COMPARED, "bytesgan")  # in every table, where the paper has not all
 NOT_RUN = "not run"
 
 READING = """\
@@ -207,8 +208,8 @@ def _others(runs: list[Run], table: PaperTable) -> str:
 
 
 def _missing(runs: list[Run], table: PaperTable, representation: str) -> list[str]:
-    """The paper's own cells that have no run."""
-    lines = []
+    """The paper's own cells that have no run, and how many rows each system has that we set beside its own."""
+    place, lines, beside = f"- table {table.number}, `{representation}`", [], []
     for model, rows in table.rows.items():
         missing = [budget for budget in rows if not of_row(runs, table, model, budget)]
         if missing:
@@ -216,12 +217,19 @@ def _missing(runs: list[Run], table: PaperTable, representation: str) -> list[st
                 _labelled(runs, table, budget) + (f" + {budget.unlabelled:,}" if budget.unlabelled else "")
                 for budget in missing
             )
-            lines.append(f"- table {table.number}, `{representation}`, {title(model)}: {budgets}")
+            lines.append(f"{place}, {title(model)}: {budgets}")
+    for model in BESIDE:
+        done = sum(bool(of_row(runs, table, model, budget)) for budget in table.budgets)
+        if model not in table.rows and done < len(table.budgets):
+            beside.append(f"{title(model)} {done}")
+    if beside:
+        by_class = " (of each class)" if table.unit == "per_class_at_most" else ""
+        lines.append(f"{place}{by_class}, of {len(table.budgets)} rows have {', '.join(beside)}.")
     return lines
 
 
 def _not_run(runs: list[Run], missing: list[str]) -> str:
-    lines = missing or ["Every cell of the paper's tables was run."]
+    lines = missing or ["Every cell of the paper's tables was run, and each of the other systems in every row."]
     others = [run for run in runs if not fits(run)]
     if others:
         names = sorted({f"{title(run.model)} on {run.cell.data}" for run in others})

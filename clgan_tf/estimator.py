@@ -22,7 +22,7 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
 
     Args:
       pretraining_epochs: of phase 1, each of 100 batches of sessions with or without a label; 0: none.
-      finetuning_epochs: of phase 2, each of 100 batches of labelled sessions.
+      finetuning_epochs: of phase 2, each of 100 batches of labelled sessions, or of up to 400 above 1,000 labels.
       random_state: None, an int or a numpy RandomState, as everywhere in scikit-learn; with an int, `fit` repeats.
 
     Attributes:

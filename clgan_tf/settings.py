@@ -94,7 +94,8 @@ PAPER_SCHEDULE = {
     "finetuning_epochs": 200,
     "finetuning_learning_rate": 1e-3,
 }
-# Where a system has a schedule of its own. An epoch of CLGAN+ is 100 steps, whatever the number of sessions.
+# Where a system has a schedule of its own. An epoch of CLGAN+ is 100 steps, whatever the number of sessions; of its
+# phase 2 more, where there are more than 1,000 labels.
 PLUS_SCHEDULE = {
     "batch_size": 64,
     "pretraining_epochs": 12,
@@ -231,7 +232,8 @@ class TrainSettings(PretrainSettings):
     unlabelled: int = setting("Use at most so many unlabelled sessions, a uniform sample; 0 = all.", default=0, least=0)
     generator_loss: str = setting("What the generator of a GAN minimises.", default="feature_matching")
     finetuning_epochs: int = setting(
-        "At most so many epochs of phase 2 over the labelled sessions. [200; clgan_plus: 3 of 100 steps each]",
+        "At most so many epochs of phase 2 over the labelled sessions. [200; clgan_plus: 3 of 100 steps each, of up to "
+        "400 where there are more than 1,000 labels]",
         default=None,
         least=1,
     )

@@ -26,21 +26,23 @@ from clgan_tf.training.tensorboard import IMAGES_SHOWN, TensorBoard, save_pictur
 
 WARM_UP = 0.1  # of a phase's steps
 STEPS_PER_EPOCH = 100
+MANY_LABELS, MOST_STEPS_PER_EPOCH = 1000, 400  # of phase 2
 
 
 class Schedule(NamedTuple):
-    """How long a phase is, rows a step, and its highest learning rate. An epoch has STEPS_PER_EPOCH steps."""
+    """How long a phase is, rows a step, and its highest learning rate."""
 
     epochs: int
     rows: int
     rate: float
 
-    def optimizer(self, weight_average: float = 0.0) -> keras.optimizers.Optimizer:
+    def optimizer(self, weight_average: float = 0.0, steps_per_epoch: int | None = None) -> keras.optimizers.Optimizer:
         """AdamW whose rate rises from 0 in the first tenth of the phase, and falls to 0 as a cosine does.
 
         weight_average: decay of an average of the weights, which take its value at the end of `fit`; 0: none.
+        steps_per_epoch: None: STEPS_PER_EPOCH.
         """
-        steps = self.epochs * STEPS_PER_EPOCH
+        steps = self.epochs * (steps_per_epoch or STEPS_PER_EPOCH)
         warm_up = max(1, round(WARM_UP * steps))
         rate = keras.optimizers.schedules.CosineDecay(
             0.0, max(1, steps - warm_up), warmup_target=self.rate, warmup_steps=warm_up
@@ -55,6 +57,11 @@ def usual_schedules() -> tuple[Schedule, Schedule]:
     epochs, rows, rate = (usual[name] for name in ("pretraining_epochs", "batch_size", "learning_rate"))
     first = Schedule(int(epochs), int(rows), rate)
     return first, Schedule(int(usual["finetuning_epochs"]), int(rows), usual["finetuning_learning_rate"])
+
+
+def steps_of_finetuning(labels: int) -> int:
+    """Steps of an epoch of phase 2: above MANY_LABELS they grow with the labels, so that each is seen as often."""
+    return min(MOST_STEPS_PER_EPOCH, STEPS_PER_EPOCH * max(labels, MANY_LABELS) // MANY_LABELS)
 
 
 def train(
@@ -183,7 +190,8 @@ def learn_classes(
     At its end the last layer is settled; see `last_layer`.
     """
     network = FineTuned(model, tuning.fills, tuning.changed_share, tuning.consistency_weight, seed)
-    network.compile(schedule.optimizer(tuning.weight_average))
+    steps = steps_of_finetuning(len(labelled))
+    network.compile(schedule.optimizer(tuning.weight_average, steps))
     network.optimizer.build(network.trainable_variables)
     batches, more = pipeline.balanced(labelled, schedule.rows // 2, tuning.class_balance, seed), None
     if tuning.consistency_weight and unlabelled.count:
@@ -191,11 +199,11 @@ def learn_classes(
     title = f"Phase 2, {phase}"
     network.fit(
         pipeline.two_streams(batches, more).prefetch(2),
-        steps_per_epoch=STEPS_PER_EPOCH,
+        steps_per_epoch=steps,
         epochs=schedule.epochs,
         verbose=0,
         shuffle=False,  # The pipeline has shuffled.
-        callbacks=[callbacks.Progress(title, schedule.rows, STEPS_PER_EPOCH, schedule.epochs), *watchers],
+        callbacks=[callbacks.Progress(title, schedule.rows, steps, schedule.epochs), *watchers],
     )
     if tuning.settles_last_layer:
         last_layer.settle(model, labelled)

@@ -12,13 +12,14 @@ import pytest
 
 from clgan_tf import models, serving
 from clgan_tf.common.errors import ConfigError
-from clgan_tf.data.few_labels import every_session, few_labels
+from clgan_tf.data.examples import Examples
+from clgan_tf.data.few_labels import every_session, few_labels, in_memory
 from clgan_tf.data.pipeline import balanced, images
 from clgan_tf.main import main
 from clgan_tf.models.classifier import build_classifier
 from clgan_tf.runs.log import read_log
 from clgan_tf.runs.result import read_result
-from clgan_tf.settings import FillingSettings
+from clgan_tf.settings import FillingSettings, TuningSettings
 from clgan_tf.training import byte_phases, callbacks, warm_start
 from tests.conftest import train_flags
 
@@ -285,3 +286,29 @@ def test_the_learning_rate_rises_and_falls_with_the_phase():
 def test_only_clgan_plus_takes_what_is_its_own():
     assert {"width", "magnitude", "byte_weight"} <= models.takes(models.PLUS)
     assert not {"width", "magnitude", "byte_weight"} & models.takes("clgan")
+
+
+def test_above_a_thousand_labels_phase_2_is_longer_so_that_each_is_seen_as_often(monkeypatch):
+    monkeypatch.setattr(byte_phases, "STEPS_PER_EPOCH", 100)
+    labels = (1, 1000, 1001, 2500, 4000, 26_123)
+    assert [byte_phases.steps_of_finetuning(count) for count in labels] == [100, 100, 100, 250, 400, 400]
+
+
+def test_its_learning_rate_falls_to_nothing_at_its_own_end(monkeypatch):
+    monkeypatch.setattr(byte_phases, "MANY_LABELS", 20)
+    rates = []
+
+    class Rates(keras.callbacks.Callback):
+        """The learning rate after each step."""
+
+        def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+            rates.append(float(self.model.optimizer.learning_rate))
+
+    rng = np.random.default_rng(0)
+    labelled = Examples.of_images(rng.integers(0, 256, (60, 28, 28, 1), np.uint8), np.arange(60) % 2)
+    model = byte_phases.build(FillingSettings(width=16), 0, 2)
+    schedule = byte_phases.Schedule(epochs=2, rows=8, rate=1e-3)
+    byte_phases.learn_classes(model, labelled, in_memory(labelled.images[:0]), schedule, TuningSettings(), 0, [Rates()])
+    assert len(rates) == 2 * 2 * 3
+    assert max(rates) == pytest.approx(1e-3)
+    assert rates[-1] == pytest.approx(0, abs=1e-9)

@@ -9,6 +9,7 @@ from keras import layers
 
 from clgan_tf.data.description import DataFacts
 from clgan_tf.models.familiarity import Familiarity
+from clgan_tf.models.prediction import predict
 
 
 @keras.saving.register_keras_serializable("clgan_tf")
@@ -91,7 +92,7 @@ def build_classifier(network: keras.Model, data: DataFacts, known: np.ndarray, t
     )
     familiarity = Familiarity(dtype="float32", name="familiarity")
     outputs = {"probabilities": head(logits), "familiarity": familiarity(features)}
-    familiarity.fit(keras.Model(network.input, features).predict(known, batch_size=1024, verbose=0))
+    familiarity.fit(predict(keras.Model(network.input, features), known))
     return keras.Model(network.input, outputs, name="classifier")
 
 

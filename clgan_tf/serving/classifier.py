@@ -19,6 +19,7 @@ from clgan_tf.common.errors import NoSessionError
 from clgan_tf.common.files import readable_name
 from clgan_tf.models import archive
 from clgan_tf.models.classifier import ClassProbabilities
+from clgan_tf.models.prediction import predict
 from clgan_tf.settings import REJECTED
 
 TOP = 3
@@ -69,14 +70,14 @@ class Classifier:
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """What the probabilities of uint8 images [n, 28, 28, 1] are made of, not yet divided by the temperature."""
-        return self._before["probabilities"].predict(images, batch_size=ROWS_AT_ONCE, verbose=0)
+        return predict(self._before["probabilities"], images, ROWS_AT_ONCE)
 
     def features(self, images: np.ndarray) -> np.ndarray:
         """What the last layer makes logits of, float32 [n, d], of uint8 images [n, 28, 28]; n may be 0."""
         before = self._before["familiarity"]
         if not len(images):
             return np.zeros((0, before.output_shape[1]), np.float32)
-        return before.predict(images.reshape(-1, 28, 28, 1), batch_size=ROWS_AT_ONCE, verbose=0)
+        return predict(before, images.reshape(-1, 28, 28, 1), ROWS_AT_ONCE)
 
     def familiarity(self, images: np.ndarray) -> np.ndarray:
         """Of the same images, float32 [n]: the share of training's sessions that are as unusual; see Familiarity."""

@@ -10,6 +10,7 @@ import tensorflow as tf
 from clgan_tf import models
 from clgan_tf.data import pipeline
 from clgan_tf.data.few_labels import FewLabels
+from clgan_tf.models.prediction import predict
 from clgan_tf.runs.directory import RunDirectory
 from clgan_tf.training import callbacks
 from clgan_tf.training.byte_phases import STEPS_PER_EPOCH, Schedule
@@ -34,7 +35,7 @@ def distil(
       Bytes [batch, 28, 28, 1] -> logits [batch, K].
     """
     images = pipeline.sample(few.every_session, MOST_SESSIONS, seed)
-    targets = keras.ops.convert_to_numpy(keras.ops.softmax(teacher.predict(images, batch_size=1024, verbose=0)))
+    targets = keras.ops.convert_to_numpy(keras.ops.softmax(predict(teacher, images)))
     keras.utils.set_random_seed(seed)
     network = models.build(name, num_classes, seed=seed)
     network.compile(SCHEDULE.optimizer(WEIGHT_AVERAGE), keras.losses.CategoricalCrossentropy(from_logits=True))

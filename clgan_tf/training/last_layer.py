@@ -14,9 +14,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from clgan_tf.common import progress
 from clgan_tf.data.examples import Examples
 from clgan_tf.models.filling import FillingGAN
+from clgan_tf.models.prediction import predict
 
 NEVER = float(np.log(1e-6))  # the logit of a class of which no session was shown, beside others around 0
 
@@ -32,12 +32,8 @@ def fitted(model: FillingGAN, labelled: Examples) -> tuple[np.ndarray, np.ndarra
     """Kernel and bias of a last layer for the trunk as it is; None of one class, where nothing is to be told apart."""
     if len(set(labelled.labels.tolist())) < 2:
         return None
-    with progress.bar("Phase 2, last layer", 2, " parts") as bar:
-        features = model.describer().predict(labelled.images, batch_size=1024, verbose=0)
-        bar.update()
-        weights = logistic_regression(features, labelled.labels, model.last_layer.units)
-        bar.update()
-    return weights
+    features = predict(model.describer(), labelled.images)
+    return logistic_regression(features, labelled.labels, model.last_layer.units)
 
 
 def logistic_regression(features: np.ndarray, labels: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.ndarray]:

@@ -18,6 +18,7 @@ from clgan_tf.data.few_labels import FewLabels, every_session, few_labels
 from clgan_tf.evaluation import Predictor
 from clgan_tf.models.calibration import fitted_temperature
 from clgan_tf.models.classifier import build_classifier
+from clgan_tf.models.prediction import predict
 from clgan_tf.models.two_networks import TwoNetworks
 from clgan_tf.runs.directory import RunDirectory, TrainedOn, open_run
 from clgan_tf.runs.environment import environment
@@ -217,11 +218,11 @@ def _on_bytes(name: str, seed: int, few: FewLabels) -> "OnBytes":
 def _logits(network: keras.Model) -> Logits:
     """Of images uint8 [n, 28, 28, 1], the logits [n, K] of a network or a forest."""
 
-    def predict(images: np.ndarray) -> np.ndarray:
-        given = network.predict(images, batch_size=1024, verbose=0)
+    def logits(images: np.ndarray) -> np.ndarray:
+        given = predict(network, images)
         return given["logits"] if isinstance(given, dict) else given
 
-    return predict
+    return logits
 
 
 def _save_classifier(

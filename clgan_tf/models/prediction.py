@@ -1,0 +1,26 @@
+"""What a network gives for many sessions, with a bar."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from clgan_tf.common.progress import Bar, bar
+
+
+class _Moving(keras.callbacks.Callback):
+    """Moves a bar with every batch."""
+
+    def __init__(self, shown: Bar):
+        super().__init__()
+        self.shown = shown
+
+    def on_predict_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Raises KeyboardInterrupt where one waits."""
+        self.shown.update()
+
+
+def predict(network: keras.Model, images: np.ndarray, rows_at_once: int = 1024) -> Any:
+    """Its outputs as `keras.Model.predict` gives them; images: uint8 [n, 28, 28, 1]."""
+    with bar("Through the network", -(-len(images) // rows_at_once), " batches") as shown:
+        return network.predict(images, batch_size=rows_at_once, verbose=0, callbacks=[_Moving(shown)])

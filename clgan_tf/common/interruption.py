@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 RETRY_SECONDS = 0.05
-STANDARD_ERROR = 2
+STANDARD_ERROR = 2  # as a descriptor: what is `sys.stderr` may be none
 # C++ of the first three calls Python back, and goes on after an exception that it does not expect: the process ends
 # with SystemError, a segmentation fault or a damaged heap. Python itself drops what a weak reference's callback raises.
 UNSAFE = {"tensorflow", "keras", "h5py", "weakref"}
@@ -35,7 +35,7 @@ def raised_when_safe() -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         if number != signal.SIGALRM:
             _waiting.append(Terminated if number == signal.SIGTERM else KeyboardInterrupt)
-        if _is_unsafe(frame):
+        if _waiting and _is_unsafe(frame):
             signal.setitimer(signal.ITIMER_REAL, RETRY_SECONDS)
         else:
             raise_waiting()

@@ -209,7 +209,7 @@ def _others(runs: list[Run], table: PaperTable) -> str:
 
 def _missing(runs: list[Run], table: PaperTable, representation: str) -> list[str]:
     """The paper's own cells that have no run, and how many rows each system has that we set beside its own."""
-    place, lines, beside = f"- table {table.number}, `{representation}`", [], []
+    place, lines, counts = f"- table {table.number}, `{representation}`", [], []
     for model, rows in table.rows.items():
         missing = [budget for budget in rows if not of_row(runs, table, model, budget)]
         if missing:
@@ -221,10 +221,10 @@ def _missing(runs: list[Run], table: PaperTable, representation: str) -> list[st
     for model in BESIDE:
         done = sum(bool(of_row(runs, table, model, budget)) for budget in table.budgets)
         if model not in table.rows and done < len(table.budgets):
-            beside.append(f"{title(model)} {done}")
-    if beside:
+            counts.append(f"{title(model)} {done}")
+    if counts:
         by_class = " (of each class)" if table.unit == "per_class_at_most" else ""
-        lines.append(f"{place}{by_class}, of {len(table.budgets)} rows have {', '.join(beside)}.")
+        lines.append(f"{place}{by_class}, of {len(table.budgets)} rows have {', '.join(counts)}.")
     return lines
 
 

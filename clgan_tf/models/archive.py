@@ -15,10 +15,11 @@ import numpy as np
 from clgan_tf.capture import REPRESENTATIONS, UNITS, SessionRules
 from clgan_tf.common import typed_json
 from clgan_tf.common.errors import ConfigError, ModelFileError
+from clgan_tf.models.byte_summary import ByteSummary
 from clgan_tf.models.byte_vectors import ByteVectors
 from clgan_tf.models.classifier import ClassProbabilities
 from clgan_tf.models.familiarity import Familiarity
-from clgan_tf.models.forest import ByteSummary, Trees
+from clgan_tf.models.forest import Trees
 from clgan_tf.models.masked_autoencoder import Positions
 from clgan_tf.models.pixels import IMAGE_SHAPE
 

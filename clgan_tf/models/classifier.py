@@ -8,7 +8,9 @@ import numpy as np
 from keras import layers
 
 from clgan_tf.data.description import DataFacts
+from clgan_tf.models.byte_summary import ByteSummary
 from clgan_tf.models.familiarity import Familiarity
+from clgan_tf.models.forest import Trees
 from clgan_tf.models.prediction import predict
 
 
@@ -79,6 +81,9 @@ def build_classifier(network: keras.Model, data: DataFacts, known: np.ndarray, t
       Bytes [batch, 28, 28, 1] -> {"probabilities": [batch, K], "familiarity": [batch]}; see Familiarity.
     """
     features, logits = _features_and_logits(network)
+    summary = ByteSummary(dtype="float32", name="summary")(network.input)
+    kinds = [summary] if features is None else [features, summary]
+    described = layers.Concatenate(dtype="float32", name="described")(kinds) if len(kinds) > 1 else summary
     head = ClassProbabilities(
         class_names=data.class_names,
         representation=data.representation,
@@ -91,19 +96,19 @@ def build_classifier(network: keras.Model, data: DataFacts, known: np.ndarray, t
         name="probabilities",
     )
     familiarity = Familiarity(dtype="float32", name="familiarity")
-    outputs = {"probabilities": head(logits), "familiarity": familiarity(features)}
-    familiarity.fit(predict(keras.Model(network.input, features), known))
+    outputs = {"probabilities": head(logits), "familiarity": familiarity(described)}
+    familiarity.fit(predict(keras.Model(network.input, described), known), [kind.shape[1] for kind in kinds])
     return keras.Model(network.input, outputs, name="classifier")
 
 
-def _features_and_logits(network: keras.Model) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+def _features_and_logits(network: keras.Model) -> tuple[keras.KerasTensor | None, keras.KerasTensor]:
     """What the last layer makes logits of, and the logits; also where that layer lies in a network inside.
 
-    A forest names both itself.
+    A forest has no such features.
     """
-    if isinstance(network.output, dict):
-        return network.output["features"], network.output["logits"]
     given, last = _made_of(network.output)
+    if isinstance(last, Trees):
+        return None, network.output
     if not isinstance(last, keras.Model):
         return given, network.output
     inner = last.output["logits"] if isinstance(last.output, dict) else last.output

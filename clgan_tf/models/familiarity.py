@@ -4,13 +4,15 @@ Lee et al., "A Simple Unified Framework for Detecting Out-of-Distribution Sample
 2018), with one Gaussian for all sessions instead of one a class: it needs no label.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 from keras import layers, ops
 
-SHRINKAGE = 0.1  # of the covariance towards a sphere: there may be fewer sessions than features
+SHRINKAGE = 0.1  # of the correlations towards none: there may be fewer sessions than features
+LEAST_SPREAD = 0.1  # of a feature, to the mean of its kind: of what hardly varies, a little is not yet strange
 PARTS = 5  # what distances are usual, each part says of the Gaussian of the others
 LEVELS = 1001  # quantiles of these distances, so that any rate of rejection can be asked for
 
@@ -30,12 +32,21 @@ class Familiarity(layers.Layer):
             weight = self.add_weight(shape=shape, initializer="zeros", trainable=False, name=name, dtype="float32")
             setattr(self, name, weight)
 
-    def fit(self, features: np.ndarray) -> None:
-        """Sets the weights by the features [n, d] of known sessions, in no order that matters; n at least 2."""
+    def fit(self, features: np.ndarray, kinds: Sequence[int]) -> None:
+        """Sets the weights.
+
+        Args:
+          features: [n, d], of known sessions in no order that matters; n at least 2.
+          kinds: how many of the features are of each kind, one kind after another.
+        """
         features = features.astype(np.float64)
+        spread = features.std(axis=0)
+        spread = np.concatenate([_at_least(of_kind) for of_kind in np.split(spread, np.cumsum(kinds)[:-1])])
         parts = np.arange(len(features)) % min(PARTS, len(features))
-        distances = [_distances(features[parts == part], *_gaussian(features[parts != part])) for part in set(parts)]
-        centre, whitening = _gaussian(features)
+        distances = [
+            _distances(features[parts == part], *_gaussian(features[parts != part], spread)) for part in set(parts)
+        ]
+        centre, whitening = _gaussian(features, spread)
         self.centre.assign(centre.astype(np.float32))
         self.whitening.assign(whitening.astype(np.float32))
         quantiles = np.quantile(np.concatenate(distances), np.linspace(0.0, 1.0, LEVELS))
@@ -55,14 +66,20 @@ class Familiarity(layers.Layer):
         return input_shape[:1]
 
 
-def _gaussian(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean [d] of features [n, d], and a matrix [d, d] that makes them uncorrelated."""
+def _at_least(spread: np.ndarray) -> np.ndarray:
+    """Standard deviations [d] of one kind of features, none much smaller than their mean."""
+    return np.maximum(spread, max(LEAST_SPREAD * float(spread.mean()), 1e-6))
+
+
+def _gaussian(features: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean [d] of features [n, d], and a matrix [d, d] that makes them uncorrelated.
+
+    Each counts in units of its spread [d], so that features of several kinds can stand beside each other.
+    """
     centre = features.mean(axis=0)
-    deviations = features - centre
-    covariance = deviations.T @ deviations / len(features)
-    spread = max(float(np.trace(covariance)) / len(covariance), 1e-12)
-    covariance += SHRINKAGE * spread * np.eye(len(covariance))
-    return centre, np.linalg.cholesky(np.linalg.inv(covariance))
+    scaled = (features - centre) / spread
+    correlations = scaled.T @ scaled / len(features) + SHRINKAGE * np.eye(len(centre))
+    return centre, np.linalg.cholesky(np.linalg.inv(correlations)) / spread[:, np.newaxis]
 
 
 def _distances(features: np.ndarray, centre: np.ndarray, whitening: np.ndarray) -> np.ndarray:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:  # Who loads a forest needs no scikit-learn.
     from sklearn.tree._tree import Tree
 
 BYTE, AT_MOST, THEN, ELSE = range(4)  # columns of a split
-ROWS, FIRST_BYTES = 28, 64  # of a summary; headers lie in the first bytes
 LEAST_SHARE = 1e-6  # of a class that no tree names, so that its logarithm is a number
 
 
@@ -83,28 +82,8 @@ class Trees(layers.Layer):
         return {**super().get_config(), **sizes}
 
 
-@keras.saving.register_keras_serializable("clgan_tf")
-class ByteSummary(layers.Layer):
-    """Bytes [batch, 784] -> float32 [batch, 148]: the first 64, and of each 28 their mean, spread and share of zeros.
-
-    What a session looks like, whatever its class: trees have no features by which one could tell that it is strange.
-    """
-
-    def call(self, tokens: Any) -> Any:
-        """Bytes as numbers from 0 to 1."""
-        values = tf.cast(tokens, tf.float32) / 255.0
-        rows = tf.reshape(values, (-1, ROWS, IMAGE_BYTES // ROWS))
-        zeros = tf.reduce_mean(tf.cast(rows == 0, tf.float32), axis=2)
-        spread = tf.math.reduce_std(rows, axis=2)
-        return tf.concat([values[:, :FIRST_BYTES], tf.reduce_mean(rows, axis=2), spread, zeros], axis=1)
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """One row each."""
-        return input_shape[0], FIRST_BYTES + 3 * ROWS
-
-
 def forest_network(forest: "RandomForestClassifier | ExtraTreesClassifier", num_classes: int) -> keras.Model:
-    """The forest as a model: bytes [batch, 28, 28, 1] uint8 -> {"logits": [batch, K], "features": [batch, 148]}.
+    """The forest as a model: bytes [batch, 28, 28, 1] uint8 -> logits [batch, K].
 
     Args:
       forest: fitted to bytes [n, 784] and labels 0..num_classes-1, not necessarily all of them.
@@ -123,8 +102,7 @@ def forest_network(forest: "RandomForestClassifier | ExtraTreesClassifier", num_
     trees = Trees(len(roots), splits, leaves, num_classes, depth, name="trees")
     image = keras.Input(IMAGE_SHAPE, dtype="uint8", name="bytes")
     tokens = layers.Flatten(name="tokens")(image)
-    outputs = {"logits": trees(tokens), "features": ByteSummary(name="features")(tokens)}
-    model = keras.Model(image, outputs, name="forest")
+    model = keras.Model(image, trees(tokens), name="forest")
     trees.set_weights([np.array(roots), np.concatenate(nodes), of_class])
     return model
 

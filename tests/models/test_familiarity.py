@@ -1,18 +1,21 @@
 """The share of known sessions that are as unusual, worked out by hand and measured on samples."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
 
 from clgan_tf import models
-from clgan_tf.models.classifier import _features_and_logits
+from clgan_tf.capture import SessionRules
+from clgan_tf.models.classifier import _features_and_logits, build_classifier
 from clgan_tf.models.familiarity import LEVELS, Familiarity
 
 
-def fitted(features: np.ndarray) -> Familiarity:
+def fitted(features: np.ndarray, *kinds: int) -> Familiarity:
     layer = Familiarity()
     layer.build(features.shape)
-    layer.fit(features)
+    layer.fit(features, kinds or features.shape[1:])
     return layer
 
 
@@ -33,6 +36,38 @@ def test_distance_counts_in_units_of_each_directions_spread():
     near, far = layer(np.array([[0.0, 150.0], [150.0, 0.0]], np.float32)).numpy()
     assert far == pytest.approx(1 / LEVELS, abs=1e-3)
     assert near > 0.1
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e3])
+def test_features_of_other_units_count_as_much(unit):
+    """What is strange in one of two kinds of features is as strange, however large the numbers of the other kind are."""
+    rng = np.random.default_rng(0)
+    features, others, strange = rng.normal(size=(5_000, 8)), rng.normal(size=(500, 8)), rng.normal(size=(500, 8))
+    strange[:, :4] *= 4
+    units = np.array([1.0] * 4 + [unit] * 4)
+    layer = fitted((features * units).astype(np.float32), 4, 4)
+    assert np.mean(layer((others * units).astype(np.float32)).numpy() < 0.05) == pytest.approx(0.05, abs=0.03)
+    assert np.mean(layer((strange * units).astype(np.float32)).numpy() < 0.05) > 0.9
+
+
+def test_a_network_that_is_blind_to_what_is_strange_still_calls_it_so():
+    """Its features are the same for every session; the bytes' own summary is not."""
+    image = keras.Input((28, 28, 1), dtype="uint8")
+    blind = keras.layers.Dense(4, kernel_initializer="zeros")(
+        keras.layers.Rescaling(1.0)(keras.layers.Flatten()(image))
+    )
+    network = keras.Model(image, keras.layers.Dense(2)(blind))
+    rng = np.random.default_rng(0)
+    known, others = (rng.integers(0, 100, (400, 28, 28, 1), np.uint8) for _ in range(2))
+    strange = others.copy()
+    strange[:, 20:22] = 200  # behind the first bytes
+    facts = SimpleNamespace(
+        class_names=["a", "b"], representation="l7", representation_version=1, unit="session", fingerprint="0" * 64,
+        rules=SessionRules(),
+    )  # fmt: skip
+    classifier = build_classifier(network, facts, known)
+    assert np.mean(classifier(others)["familiarity"].numpy() < 0.05) < 0.15
+    assert np.mean(classifier(strange)["familiarity"].numpy() < 0.05) == 1
 
 
 @pytest.mark.parametrize("count", [2, 3, 10, 40])

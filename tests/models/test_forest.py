@@ -14,7 +14,7 @@ LABELS = (IMAGES[:, 0, 0, 0] // 64 + rng.integers(0, 2, len(IMAGES))).astype(np.
 
 
 def shares(network, images: np.ndarray) -> np.ndarray:
-    return np.exp(network(images)["logits"])
+    return np.exp(network(images))
 
 
 @pytest.mark.parametrize("name", FORESTS)
@@ -25,13 +25,6 @@ def test_it_says_what_scikit_learn_says(name):
     network = system.network(5)
     expected = system.classifier.predict_proba(IMAGES.reshape(len(IMAGES), -1))
     np.testing.assert_allclose(shares(network, IMAGES), expected, atol=2e-6)
-
-
-def test_its_features_are_a_summary_of_the_bytes_and_not_of_the_trees():
-    network = models.build_on_bytes("random_forest", 0).fit(IMAGES, LABELS).network(5)
-    rows = IMAGES.reshape(-1, 28, 28).astype(np.float64) / 255
-    expected = [rows.reshape(-1, 784)[:, :64], rows.mean(axis=2), rows.std(axis=2), (rows == 0).mean(axis=2)]
-    np.testing.assert_allclose(network(IMAGES)["features"], np.concatenate(expected, axis=1), atol=1e-5)
 
 
 @given(thresholds=st.lists(st.integers(0, 255), min_size=1, max_size=12), num_classes=st.integers(2, 6))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import ClassVar
 
-from clgan_tf.capture import REPRESENTATIONS, UNITS, SessionRules
+from clgan_tf.capture import DEFAULT_REPRESENTATION, REPRESENTATIONS, UNITS, SessionRules
 from clgan_tf.capture.rules import LONGEST
 from clgan_tf.capture.sources import STANDARD_INPUT
 from clgan_tf.common.errors import ConfigError
@@ -50,7 +50,9 @@ class PrepareSettings(Settings):
     dataset: Path = setting(DATASET)
     capture_labels: tuple[Path, ...] = setting(CAPTURE_LABELS, default=())
     session_labels: tuple[Path, ...] = setting(SESSION_LABELS, default=())
-    representation: str = setting("Which bytes of a session make its image.", default="masked", choices=REPRESENTATIONS)
+    representation: str = setting(
+        "Which bytes of a session make its image.", default=DEFAULT_REPRESENTATION, choices=REPRESENTATIONS
+    )
     unit: str = setting("Both directions of a 5-tuple together, or each as a flow.", default="session", choices=UNITS)
     test_fraction: float = setting(
         "Share of every class for the test split, where none is published.", default=0.2, least=0.01, most=0.9

@@ -15,7 +15,7 @@ from clgan_tf_datasets.session_pipeline import Build
 from tensorflow_datasets.core import writer
 from tensorflow_datasets.proto import tf_example_pb2
 
-from clgan_tf.capture import REPRESENTATIONS, UNITS, SessionRules
+from clgan_tf.capture import DEFAULT_REPRESENTATION, REPRESENTATIONS, UNITS, SessionRules
 from clgan_tf.capture.sources import files_below
 from clgan_tf.common import progress
 from clgan_tf.common.errors import ConfigError, DataError, UserError
@@ -39,7 +39,7 @@ class SessionConfig(tfds.core.BuilderConfig):
     """
 
     unit: str = "session"
-    representation: str = "masked"
+    representation: str = DEFAULT_REPRESENTATION
     classes: int = 0
     split_by: str = "session"
     cap_per_class: int = 0

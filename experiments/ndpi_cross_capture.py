@@ -1,6 +1,6 @@
 """Other networks' captures: all systems on nDPI's captures, split by capture so that nothing leaks.
 
-    CLGAN_DATA=... python experiments/ndpi_cross_capture.py [--representation=masked] [--seeds=5]
+    CLGAN_DATA=... python experiments/ndpi_cross_capture.py [--representation=packets] [--seeds=5]
 
 Labels come by 5-tuple from captures/ndpi_flows.csv (its README there): the part before the dot, of flows that nDPI's
 deep packet inspection told alone; 17 classes. Images are distinct, and a class has at most 40 labelled sessions of one
@@ -17,6 +17,7 @@ import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -66,41 +67,50 @@ class Row:
 
 def sessions(folder: Path, representation: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Distinct images uint8 [n, 28, 28, 1], their labels int64 [n] with -1 for none, and their captures str [n]."""
-    flows = flow_labels(folder / "ndpi_flows.csv")
     images, labels, captures = [], [], []
     seen: set[bytes] = set()
     counts: Counter[tuple[int, str]] = Counter()
+    for name, found, protocols in told_apart(folder, representation):
+        for image, protocol in zip(found.images, protocols, strict=True):
+            content = image.tobytes()
+            if content in seen:
+                continue
+            seen.add(content)
+            label = CLASSES.index(protocol) if protocol in CLASSES else UNLABELLED
+            counts[label, name] += 1
+            images.append(image)
+            labels.append(label if counts[label, name] <= MOST_OF_A_CAPTURE else UNLABELLED)
+            captures.append(name)
+    return np.array(images)[..., np.newaxis], np.array(labels), np.array(captures)
+
+
+def told_apart(folder: Path, representation: str) -> Iterator[tuple[str, capture.Sessions, list[str]]]:
+    """Each capture's name, its sessions, and what nDPI's deep packet inspection took them for; "" if it did not say."""
+    flows = flow_protocols(folder / "ndpi_flows.csv")
     for name in sorted({key[0] for key in flows}):
         try:
             found = capture.load(folder / "ndpi" / name, representation)
         except CaptureError as error:  # no session of TCP or UDP in it
             print(f"Left out: {error}", file=sys.stderr)
             continue
+        protocols = []
         for row in range(len(found)):
-            content = found.images[row].tobytes()
-            if content in seen:
-                continue
-            seen.add(content)
             source, source_port, destination, destination_port = found.endpoints(row)
             ends = sorted([(source, source_port), (destination, destination_port)])
-            label = flows.get((name, capture.PROTOCOLS[int(found.key[row]["protocol"])], *ends), UNLABELLED)
-            counts[label, name] += 1
-            images.append(found.images[row])
-            labels.append(label if counts[label, name] <= MOST_OF_A_CAPTURE else UNLABELLED)
-            captures.append(name)
-    return np.array(images)[..., np.newaxis], np.array(labels), np.array(captures)
+            transport = capture.PROTOCOLS[int(found.key[row]["protocol"])]
+            protocols.append(flows.get((name, transport, *ends), ""))
+        yield name, found, protocols
 
 
-def flow_labels(path: Path) -> dict[tuple, int]:
-    """Capture, protocol and both ends, sorted -> class; -1 of flows of no class or that were not told by DPI alone."""
-    labels = {}
+def flow_protocols(path: Path) -> dict[tuple, str]:
+    """Capture, transport and both ends, sorted -> protocol; "" of flows that packet inspection alone did not tell."""
+    protocols = {}
     with open(path, encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             ends = sorted((address(row[end]), int(row[f"{end}_port"])) for end in ("source", "destination"))
-            name = row["label"].split(".")[0]
-            is_told = row["confidence"] == "DPI" and name in CLASSES
-            labels[row["capture"], row["protocol"], *ends] = CLASSES.index(name) if is_told else UNLABELLED
-    return labels
+            told = row["label"].split(".")[0] if row["confidence"] == "DPI" else ""
+            protocols[row["capture"], row["protocol"], *ends] = told
+    return protocols
 
 
 def address(text: str) -> str:
@@ -173,7 +183,7 @@ class Plus:
 def main() -> None:
     """Runs what is missing and writes the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--representation", default="masked", choices=list(capture.REPRESENTATIONS))
+    parser.add_argument("--representation", default="packets", choices=list(capture.REPRESENTATIONS))
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--output", type=Path, default=Path("experiments/results/ndpi_cross_capture"))
     options = parser.parse_args()

@@ -3,9 +3,10 @@
     python experiments/unknown.py --classifier=runs/demo/run/classifier.keras --dataset=runs/demo/dataset
     python experiments/unknown.py --held_out=runs/sweeps/lead/data/ustc_l7 [--draws=5] [--elsewhere]
 
-The first command labels DNS, TFTP, CoAP and scans among $CLGAN_DATA/captures with a classifier of other traffic. The
-second holds a quarter of the classes out, five draws, and trains CLGAN+ with 10 labels for each of the others: without
-any session of the classes held out or, with --elsewhere, with them among the unlabelled ones, as in one's own network.
+The first command labels nDPI's test captures ($CLGAN_DATA/captures) with a classifier of the demo's traffic, by
+protocol, as nDPI's packet inspection names it, and port scans. The second holds a quarter of the classes out, five
+draws, and trains CLGAN+ with 10 labels for each of the others: without any session of the classes held out or, with
+--elsewhere, with them among the unlabelled ones, as in one's own network.
 Both print AUROC, known sessions rejected (of the test split), unknown ones rejected, and FPR at 95 % TPR (unknown
 sessions that pass where 95 % of the known do). Rows are kept in experiments/results/unknown.jsonl, unknown.md is made
 of them.
@@ -24,12 +25,14 @@ from clgan_tf.common import typed_json
 from clgan_tf.common.quiet import import_tensorflow
 from clgan_tf.reporting import markdown
 
-STRANGE = {
-    "DNS": ("dns_fragmented.pcap", "dns_invert_query.pcapng", "bad-dns-traffic.pcap"),
-    "TFTP": ("tftp.pcap",),
-    "CoAP, MQTT": ("coap_mqtt.pcap",),
-    "scans": ("synscan.pcap", "tcp_scan.pcapng"),
-}
+# What the demo's traffic has too, if from other programs; link-local names are asked for in DNS's messages.
+KNOWN_PROTOCOLS = (
+    *("TLS", "QUIC", "DNS", "LLMNR", "MDNS", "STUN", "DTLS", "RTP", "SRTP", "BitTorrent", "SSH", "SMTP", "SMTPS"),
+    *("IMAPS", "WireGuard"),
+)
+SCANS = ("synscan.pcap", "tcp_scan.pcapng")
+LEAST_SESSIONS = 5  # distinct ones of a protocol
+SHOWN_ALONE = 15  # protocols with fewer sessions are one line of the page
 RATES = (0.01, 0.05)
 HELD_OUT = 0.25  # of the classes
 LABELS = 10  # for each other class
@@ -102,18 +105,27 @@ def judged(classifier: object, images: np.ndarray) -> Judged:
 
 def of_captures(path: Path, dataset: Path) -> list[Row]:
     """A saved classifier on traffic of other kinds."""
+    from ndpi_cross_capture import told_apart
+
     from clgan_tf import serving
     from clgan_tf.data.registered import open_any
 
     classifier, data = serving.load(path), open_any(dataset)
     known = judged(classifier, data.read("test").images)
-    folder = Path(os.environ["CLGAN_DATA"]) / "captures/ndpi"
+    representation, folder = classifier.head.representation, Path(os.environ["CLGAN_DATA"]) / "captures"
+    by_protocol = {"port scans": list(capture.load([folder / "ndpi" / name for name in SCANS], representation).images)}
+    for _, found, protocols in told_apart(folder, representation):
+        for image, protocol in zip(found.images, protocols, strict=True):
+            if protocol:
+                by_protocol.setdefault(protocol, []).append(image)
     rows = []
-    for kind, names in STRANGE.items():
-        found = capture.load([folder / name for name in names], classifier.head.representation)
-        unknown = judged(classifier, found.images)
-        rows.append(row(known, unknown, experiment="captures", what=kind, data=data.facts.fingerprint[:16]))
-    return rows
+    for protocol, images in by_protocol.items():
+        distinct = np.unique(np.array(images), axis=0)
+        if len(distinct) >= LEAST_SESSIONS or protocol == "port scans":
+            experiment = "known protocol" if protocol in KNOWN_PROTOCOLS else "unknown protocol"
+            shown = f"demo, {representation}"
+            rows.append(row(known, judged(classifier, distinct), experiment=experiment, what=protocol, data=shown))
+    return sorted(rows, key=lambda one: (one.experiment, -one.unknown))
 
 
 def held_out(path: Path, draw: int, elsewhere: bool) -> Row:
@@ -158,7 +170,8 @@ def held_out(path: Path, draw: int, elsewhere: bool) -> Row:
 def report(rows: list[Row]) -> str:
     """The page."""
     titles = {
-        "captures": "Traffic of other kinds, before the demo's classifier",
+        "unknown protocol": "Protocols that the demo's traffic has not, before the demo's classifier",
+        "known protocol": "Protocols that it has too, of other networks and programs, before the same",
         "held out": "Classes of which no session was in training",
         "elsewhere": "Classes whose sessions were there in training, without a label",
     }
@@ -170,18 +183,26 @@ def report(rows: list[Row]) -> str:
     columns += ["AUROC of the greatest probability"]
     for experiment, title in titles.items():
         lines = []
-        for one in (one for one in rows if one.experiment == experiment):
-            for_rates = [" / ".join(f"{100 * one.rejected[str(rate)][side]:.1f}" for rate in RATES) for side in (0, 1)]
-            lines.append(
-                [
-                    *(one.data, one.what, f"{one.unknown:,}", *for_rates),
-                    *(f"{one.familiarity.auroc:.3f}", f"{100 * one.familiarity.fpr95:.1f}"),
-                    f"{one.probability.auroc:.3f}",
-                ]
-            )
+        for data in dict.fromkeys(one.data for one in rows if one.experiment == experiment):
+            of_data = [one for one in rows if (one.experiment, one.data) == (experiment, data)]
+            shown = [one for one in of_data if one.unknown >= SHOWN_ALONE]
+            lines += [line(data, one.what, [one]) for one in shown] + [line(data, f"mean of {len(of_data)}", of_data)]
         if lines:
             parts += [f"## {title}", "Rejected at `--reject=0.01` / `0.05`.", markdown.table(columns, lines)]
     return "\n\n".join(parts) + "\n"
+
+
+def line(data: str, what: str, rows: list[Row]) -> list[str]:
+    """One line of the page: means over rows."""
+    rejected = [
+        " / ".join(f"{100 * np.mean([one.rejected[str(rate)][side] for one in rows]):.1f}" for rate in RATES)
+        for side in (0, 1)
+    ]
+    auroc, fpr95, sure = np.mean(
+        [(one.familiarity.auroc, one.familiarity.fpr95, one.probability.auroc) for one in rows], axis=0
+    )
+    count = f"{sum(one.unknown for one in rows):,}"
+    return [data, what, count, *rejected, f"{auroc:.3f}", f"{100 * fpr95:.1f}", f"{sure:.3f}"]
 
 
 def main() -> None:
@@ -196,7 +217,9 @@ def main() -> None:
     import_tensorflow()
     rows = typed_json.read_lines(RESULTS, Row) if RESULTS.exists() else []
     if options.classifier:
-        rows = [one for one in rows if one.experiment != "captures"] + of_captures(options.classifier, options.dataset)
+        of_protocols = of_captures(options.classifier, options.dataset)
+        replaced = {one.experiment for one in of_protocols}
+        rows = [one for one in rows if one.experiment not in replaced] + of_protocols
     if options.held_out:
         experiment = "elsewhere" if options.elsewhere else "held out"
         done = {(one.experiment, one.path, one.draw) for one in rows}

@@ -47,7 +47,7 @@ def demo_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def prepared(demo_corpus: Path) -> Dataset:
-    """The demo corpus as a prepared data set of masked sessions."""
+    """The demo corpus as a prepared data set."""
     return prepare(prepare_settings(demo_corpus, demo_corpus.parent / "dataset"))
 
 

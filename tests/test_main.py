@@ -255,7 +255,7 @@ def test_evaluate_on_other_data_leaves_the_runs_own_results(capsys, finished_run
 
 def test_training_refuses_a_data_set_that_was_prepared_otherwise(capsys, demo_corpus, prepared, tmp_path):
     flags = [*train_flags(prepared, tmp_path / "run"), f"--source={demo_corpus}", "--validation_fraction=0.15"]
-    assert "was prepared with --representation=masked, not l7" in failing(capsys, [*flags, "--representation=l7"], 1)
+    assert "was prepared with --representation=packets, not l7" in failing(capsys, [*flags, "--representation=l7"], 1)
     assert "was prepared with --split_seed=0, not 3" in failing(capsys, [*flags, "--split_seed=3"], 1)
 
 

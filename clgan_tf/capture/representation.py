@@ -18,6 +18,7 @@ from clgan_tf.capture.packet import TCP, TCP_FLAGS
 from clgan_tf.capture.packet_block import Segments
 
 IMAGE_BYTES = 784
+DEFAULT_REPRESENTATION = "packets"
 PACKET_ROW = 28  # bytes of each packet in `packets`: an image's row
 UDP_HEADER = 8
 ROW_PAYLOAD = 4  # where in such a row the payload begins
@@ -226,17 +227,6 @@ REPRESENTATIONS = {
     representation.name: representation
     for representation in (
         Representation(
-            name="masked",
-            version=1,
-            header=_no_header,
-            slices=masked,
-            needs_payload=False,
-            begins_with=Beginning.IP_HEADER,
-            shows=(FieldGroup.TTL, FieldGroup.LENGTHS, FieldGroup.FIRST_PAYLOAD_BYTES),
-            note="IP header to payload, with addresses, ports, checksums, IP identification and TCP numbers set to "
-            "zero. Lengths, TTL and TCP options remain and can still tell hosts apart.",
-        ),
-        Representation(
             name="packets",
             version=1,
             header=_no_header,
@@ -247,6 +237,17 @@ REPRESENTATIONS = {
             note="Of each of the first 28 packets a row: direction, protocol, payload size, TCP flags and the first 24 "
             "bytes of payload. No address, port, time, TTL or option; server names in the clear are part of it.",
             sender_at=0,
+        ),
+        Representation(
+            name="masked",
+            version=1,
+            header=_no_header,
+            slices=masked,
+            needs_payload=False,
+            begins_with=Beginning.IP_HEADER,
+            shows=(FieldGroup.TTL, FieldGroup.LENGTHS, FieldGroup.FIRST_PAYLOAD_BYTES),
+            note="IP header to payload, with addresses, ports, checksums, IP identification and TCP numbers set to "
+            "zero. Lengths, TTL and TCP options remain and can still tell hosts apart.",
         ),
         Representation(
             name="l7",

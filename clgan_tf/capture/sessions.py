@@ -18,7 +18,7 @@ from clgan_tf.capture.packet_block import Decoder
 from clgan_tf.capture.parallel import Progress, in_order
 from clgan_tf.capture.reader import Reader
 from clgan_tf.capture.reasons import NO_PAYLOAD, TUNNEL
-from clgan_tf.capture.representation import REPRESENTATIONS
+from clgan_tf.capture.representation import DEFAULT_REPRESENTATION, REPRESENTATIONS
 from clgan_tf.capture.rules import SessionRules
 from clgan_tf.capture.session_key import PROTOCOLS
 from clgan_tf.capture.session_table import MOST_LIVE_SESSIONS, Batch, SessionTable
@@ -191,7 +191,10 @@ def undirected(key: np.void) -> tuple[bytes, int]:
 
 
 def load(
-    paths: str | Path | Sequence[str | Path], representation: str = "masked", unit: str = "session", **options: Any
+    paths: str | Path | Sequence[str | Path],
+    representation: str = DEFAULT_REPRESENTATION,
+    unit: str = "session",
+    **options: Any,
 ) -> Sessions:
     """Reads captures into sessions, in order of capture and first packet: all that `stream` yields.
 
@@ -202,7 +205,7 @@ def load(
 
 def stream(
     paths: str | Path | Sequence[str | Path],
-    representation: str = "masked",
+    representation: str = DEFAULT_REPRESENTATION,
     unit: str = "session",
     *,
     rules: SessionRules = PUBLISHED_RULES,
@@ -220,7 +223,7 @@ def stream(
 
     Args:
       paths: capture files, folders of them, shell patterns or "-" for standard input; one or a list.
-      representation: "masked", "packets", "l7" or "all_layers".
+      representation: "packets", "masked", "l7" or "all_layers".
       unit: "session" (both directions of a 5-tuple) or "flow" (one direction).
       rules: tunnels, timeouts and TCP close.
       strict: raise at damage inside a capture, or where a capture has no TCP or UDP; otherwise keep what

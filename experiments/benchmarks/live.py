@@ -3,7 +3,8 @@
     python experiments/benchmarks/live.py --classifier=runs/demo/run/classifier.keras [--rate=50000] [--seconds=120]
 
 Writes UDP packets into `--mode=classify --captures=-` at the given rate: 2,500 sessions at a time, of 250 packets each,
-whose first 784 bytes are there with their fourth packet. Prints the packets written a second (fewer than asked for
+whose first 784 bytes are there with their fourth packet and whose first 28 packets, which a classifier of `packets`
+waits for, with their 28th. Prints the packets written a second (fewer than asked for
 where the reader is slower: the pipe makes the writer wait), rows and sessions, the delay's median, 99th percentile and
 maximum, and the reader's memory over time.
 """
@@ -19,9 +20,12 @@ from pathlib import Path
 
 import numpy as np
 
+from clgan_tf import serving
+from clgan_tf.capture.representation import IMAGE_BYTES, PACKET_ROW
+
 TICK = 0.01  # seconds
 ALIVE, PACKETS, PAYLOAD = 2_500, 250, 200
-FULL_AFTER = 4  # packets: 28 bytes of headers (masked) and 200 of payload, or those 200 alone
+FULL_AFTER = 4  # packets of 200 bytes of payload fill an image, with headers (masked) or without
 FIRST_ADDRESS = 0x0A000000
 
 
@@ -66,6 +70,8 @@ def main() -> int:
     parser.add_argument("--rate", type=int, default=50_000)
     parser.add_argument("--seconds", type=int, default=120)
     options = parser.parse_args()
+    is_of_rows = serving.load(Path(options.classifier)).head.representation == "packets"
+    full_after = IMAGE_BYTES // PACKET_ROW if is_of_rows else FULL_AFTER
     command = [sys.executable, "-m", "clgan_tf.main", "--mode=classify", f"--classifier={options.classifier}"]
     reader = subprocess.Popen(
         [*command, "--captures=-", "--output=-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -74,11 +80,11 @@ def main() -> int:
     rows.start()
     rng = np.random.default_rng(0)
     alive = np.arange(ALIVE)
-    sent, following = FULL_AFTER + np.arange(ALIVE) % (PACKETS - FULL_AFTER), ALIVE  # they do not all end at once
+    sent, following = full_after + np.arange(ALIVE) % (PACKETS - full_after), ALIVE  # they do not all end at once
     due: dict[int, float] = {}
-    seen = dict.fromkeys(alive.tolist(), FULL_AFTER)
+    seen = dict.fromkeys(alive.tolist(), full_after)
     reader.stdin.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
-    for _ in range(FULL_AFTER):
+    for _ in range(full_after):
         reader.stdin.write(frames(alive, time.time(), rng))
     reader.stdin.flush()
     while len(rows.came) < ALIVE:  # What comes while it is loaded waits, and would count as delay.
@@ -93,7 +99,7 @@ def main() -> int:
         now = time.time()
         for session in alive[places].tolist():
             seen[session] = seen.get(session, 0) + 1
-            if seen[session] == FULL_AFTER:
+            if seen[session] == full_after:
                 due[session] = now
         sent[places] += 1
         ended = places[sent[places] >= PACKETS]

@@ -142,7 +142,7 @@ def test_where_room_runs_out_the_longest_silent_leave_and_nothing_is_lost(tmp_pa
             patch.setattr(session_table, "MOST_LIVE_SESSIONS", 4)
             patch.setattr(session_table, "LEAVE_EARLY", 2)
             patch.setattr(session_table, "COPIED_AT_ONCE", 2)
-            parts = list(capture.stream(path, "masked"))
+            parts = list(capture.stream(path))
         assert parts[-1].ended[0].early % 2 == 0
         found.append(capture.concatenate(parts))
     for column in COLUMNS:

@@ -146,7 +146,7 @@ def assert_same(ours: Dataset, theirs: Dataset, published: bool = False) -> None
 
 def test_prepare_and_the_builder_make_the_same_data_set_of_demo_captures(demo_corpus, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert_same(*both_ways("labelled_captures/session_masked", demo_corpus, tmp_path, monkeypatch))
+    assert_same(*both_ways("labelled_captures/session_packets", demo_corpus, tmp_path, monkeypatch))
 
 
 @pytest.mark.parametrize("unit", ["session", "flow"])

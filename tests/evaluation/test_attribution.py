@@ -86,5 +86,5 @@ def test_every_byte_is_of_one_part(tmp_path, representation, sizes):
 
 def test_a_runs_page_shows_what_its_network_goes_by(finished_run):
     text = (finished_run / "report.html").read_text()
-    assert "<td>TCP or UDP header</td>" in text
+    assert "<td>payload sizes</td>" in text
     assert "Integrated gradients say the same of single bytes" in text

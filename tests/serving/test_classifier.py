@@ -27,7 +27,7 @@ def test_it_needs_nothing_but_its_file_and_gives_the_same_probabilities(finished
     shutil.copy(finished_run / "classifier.keras", alone)
     classifier = serving.load(alone)
     assert classifier.class_names == prepared.facts.class_names
-    assert classifier.head.representation == "masked"
+    assert classifier.head.representation == "packets"
     assert classifier.head.data_fingerprint == prepared.facts.fingerprint
     images = prepared.read("test").images
     probabilities = classifier.predict_bytes(images)
@@ -227,8 +227,8 @@ def config_with(old: str, new: str):
         (config_with('"target_shape": [28, 28]', '"target_shape": [28, 28000000]'), "Reshape has a shape that none of ours"),
         (config_with('"kernel_size": [5]', '"kernel_size": [5000000]'), "Conv1D has a shape that none of ours has"),
         (config_with('"input_shape": [null, 28, 28]', '"input_shape": [null, 28, 400000]'), "has a shape that none of ours has"),
-        (config_with('"representation": "masked"', '"representation": "other"'), "is damaged"),
-        (config_with('"representation_version": 1', '"representation_version": 9'), "made for masked version 9"),
+        (config_with('"representation": "packets"', '"representation": "other"'), "is damaged"),
+        (config_with('"representation_version": 1', '"representation_version": 9'), "made for packets version 9"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_not_our_classifier(finished_run, demo_corpus, tmp_path, capsys, change, words):

@@ -69,7 +69,7 @@ def test_familiarity_is_exported_too(classifiers, prepared, tmp_path):
     (familiarity,) = session.run(["familiarity"], {"bytes": images})
     np.testing.assert_allclose(familiarity, classifier.familiarity(images), atol=2e-3)  # one quantile of 1,001
     facts = metadata(classifier)
-    assert (facts["representation"], facts["unit"]) == ("masked", "session")
+    assert (facts["representation"], facts["unit"]) == ("packets", "session")
     assert facts["data_fingerprint"] == prepared.facts.fingerprint
 
 

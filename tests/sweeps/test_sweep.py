@@ -182,7 +182,7 @@ def test_a_sweep_goes_on_from_its_results_alone_if_the_settings_are_the_same(tmp
     for old, new, words in (
         ("batch_size = 32", "batch_size = 16", "with --batch_size=32, not 16"),
         ("test_fraction = 0.3", "test_fraction = 0.4", "with --test_fraction=0.3, not 0.4"),
-        ("test_fraction = 0.3", 'representation = "l7"', "with --representation=masked, not l7"),
+        ("test_fraction = 0.3", 'representation = "l7"', "with --representation=packets, not l7"),
     ):
         path.write_text(written.replace(old, new))
         capsys.readouterr()

@@ -190,7 +190,7 @@ def test_a_trunk_of_other_networks_or_sessions_is_refused(whole, prepared, tmp_p
     assert "made with --width=16, not 32" in capsys.readouterr().err
     others = ["--overwrite", f"--dataset={tmp_path / 'l7'}", f"--source={demo_corpus}", "--representation=l7"]
     assert main([*flags, *others]) == 2
-    assert "representation masked, not l7" in capsys.readouterr().err
+    assert "representation packets, not l7" in capsys.readouterr().err
 
 
 def test_a_warm_start_knows_bytes_and_the_classes_of_the_same_names(whole, prepared):
@@ -229,7 +229,7 @@ def test_a_run_starts_warm_and_refuses_what_is_no_classifier_of_its_kind(
     for change, words in (
         (["--overwrite", "--width=32"], "of another model, --width or --attention than this run's"),
         (["--overwrite", "--attention"], "of another model, --width or --attention than this run's"),
-        (others, "made of sessions with representation masked, not l7"),
+        (others, "made of sessions with representation packets, not l7"),
     ):
         assert main([*flags, *change]) == 2
         assert words in capsys.readouterr().err

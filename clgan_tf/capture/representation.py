@@ -76,6 +76,8 @@ class Representation:
       note: for people who read a score or a model card.
       sender_at: which byte of a packet's is told who sent it, SENT_BY_INITIATOR or SENT_BY_RESPONDER: only the table of
         sessions knows who began. None: no byte.
+      size_at: which two of a packet's bytes, big-endian, are its size, where a session's length is the sum of these.
+        None: it is that of what makes its image.
     """
 
     name: str
@@ -87,6 +89,7 @@ class Representation:
     shows: tuple[FieldGroup, ...]
     note: str
     sender_at: int | None = None
+    size_at: int | None = None
 
     @property
     def leaks(self) -> tuple[FieldGroup, ...]:
@@ -237,6 +240,7 @@ REPRESENTATIONS = {
             note="Of each of the first 28 packets a row: direction, protocol, payload size, TCP flags and the first 24 "
             "bytes of payload. No address, port, time, TTL or option; server names in the clear are part of it.",
             sender_at=0,
+            size_at=1,
         ),
         Representation(
             name="masked",

@@ -34,7 +34,8 @@ ROW_DTYPE = np.dtype(
         ("first", np.int64),  # the smallest
         ("last", np.int64),  # and the greatest
         ("packets", np.int64),  # 0 in a row that is free
-        ("bytes", np.int64),
+        ("bytes", np.int64),  # of its representation
+        ("size", np.int64),  # what its packets say that they have, where the representation shows that
         ("payloads", np.int64),  # packets with a payload
         ("arrived", np.int64),  # ns of this machine's monotonic clock at its latest segment
         ("told", np.int64),  # 1 once it was handed on, where sessions are handed on before their end
@@ -183,6 +184,9 @@ class SessionTable:
             by_responder = packets.swapped != rows["initiator"][slots]
             sender = np.where(by_responder, SENT_BY_RESPONDER, SENT_BY_INITIATOR).astype(np.uint8)
             np.frombuffer(block.buffer, np.uint8)[packets.start + self.representation.sender_at] |= sender
+        if self.representation.size_at is not None:
+            said = gather(block.buffer, packets.start + self.representation.size_at, ">u2")
+            rows["size"][groups] += np.add.reduceat(said[order], begins, dtype=np.int64)
         self._copy(block, packets, order, groups, begins, sizes)
 
     def _find(self, packets: _Packets) -> np.ndarray:
@@ -367,7 +371,7 @@ class SessionTable:
             "first_time": rows["first"] / 1e9,
             "last_time": rows["last"] / 1e9,
             "packets": rows["packets"].copy(),
-            "num_bytes": rows["bytes"].copy(),
+            "num_bytes": rows["bytes" if self.representation.size_at is None else "size"].copy(),
             "first_packet": rows["first_packet"].copy(),
             "last_packet": rows["last_packet"].copy(),
         }

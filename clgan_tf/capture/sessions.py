@@ -57,9 +57,10 @@ class Sessions:
     images: uint8 [n, 28, 28]; key: structured session_key.KEY_DTYPE [n], for sessions with the lower (address, port)
     as endpoint a, for flows with the sender as a; initiator: uint8 [n], 0 if endpoint a sent the first
     packet and 1 if b did; first_time, last_time: float64 seconds since 1970 [n]; packets: int64 [n];
-    num_bytes: int64 [n], length in its representation before trimming to 784; first_packet, last_packet: int64 [n],
-    numbers in the capture, from 1, of the packets that opened it and that came latest; capture: int64 [n], index into
-    `paths`, the capture files; ended: the summaries of the captures that end with these sessions, in order.
+    num_bytes: int64 [n], length in its representation before trimming to 784 (of `packets`: its payload's on the wire);
+    first_packet, last_packet: int64 [n], numbers in the capture, from 1, of the packets that opened it and that came
+    latest; capture: int64 [n], index into `paths`, the capture files; ended: the summaries of the captures that end
+    with these sessions, in order.
     """
 
     images: np.ndarray

@@ -146,7 +146,7 @@ def test_packets_has_a_row_for_each_of_the_first_28(tmp_path):
     expected = row(1, 4, 0, 0x02) + row(2, 4, 0, 0x12) + row(1, 4, 200, 0x18, long)
     assert one.tobytes() == expected.ljust(784, b"\0")
     assert other.tobytes() == row(1, 8, 3, 0, b"abc").ljust(784, b"\0")
-    assert sessions.num_bytes.tolist() == [3 * 28, 28]
+    assert sessions.num_bytes.tolist() == [200, 3]
     many = [p.ipv4(p.udp(bytes([number]) * number)) for number in range(1, 40)]
     rows = b"".join(row(1, 8, number, 0, bytes([number]) * number) for number in range(1, 29))
     assert image(tmp_path, p.pcap(many, 101), "packets").tobytes() == rows

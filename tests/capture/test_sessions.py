@@ -116,11 +116,12 @@ def test_unknown_options_name_the_allowed_ones(path, option, value):
         capture.load(path, **{option: value})
 
 
-def test_sessions_do_not_depend_on_the_chunk_size(tmp_path, monkeypatch, demo_corpus):
+@pytest.mark.parametrize("representation", capture.REPRESENTATIONS)
+def test_sessions_do_not_depend_on_the_chunk_size(monkeypatch, demo_corpus, representation):
     path = demo_corpus / "Email/1.pcap"
-    whole = capture.load(path)
+    whole = capture.load(path, representation)
     monkeypatch.setattr(window, "CHUNK_BYTES", 3000)
-    parts = capture.load(path)
+    parts = capture.load(path, representation)
     for name in ("images", "key", "initiator", "first_time", "last_time", "packets", "num_bytes"):
         assert np.array_equal(getattr(whole, name), getattr(parts, name)), name
 

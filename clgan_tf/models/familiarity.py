@@ -14,6 +14,7 @@ from keras import layers, ops
 SHRINKAGE = 0.1  # of the correlations towards none: there may be fewer sessions than features
 LEAST_SPREAD = 0.1  # of a feature, to the mean of its kind: of what hardly varies, a little is not yet strange
 PARTS = 5  # what distances are usual, each part says of the Gaussian of the others
+MOST_FEATURES = 8192  # of a file that claims more: their matrix is made before any weight is read
 LEVELS = 1001  # quantiles of these distances, so that any rate of rejection can be asked for
 
 
@@ -25,8 +26,14 @@ class Familiarity(layers.Layer):
     """
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """The known sessions' mean, what makes their features uncorrelated, and quantiles of their distances."""
+        """The known sessions' mean, what makes their features uncorrelated, and quantiles of their distances.
+
+        Raises:
+          ValueError: more than MOST_FEATURES.
+        """
         size = input_shape[-1]
+        if size is None or size > MOST_FEATURES:
+            raise ValueError(f"{size} features are more than any network has")
         shapes = {"centre": (size,), "whitening": (size, size), "quantiles": (LEVELS,), "least": ()}
         for name, shape in shapes.items():
             weight = self.add_weight(shape=shape, initializer="zeros", trainable=False, name=name, dtype="float32")
@@ -40,13 +47,11 @@ class Familiarity(layers.Layer):
           kinds: how many of the features are of each kind, one kind after another.
         """
         features = features.astype(np.float64)
-        spread = features.std(axis=0)
-        spread = np.concatenate([_at_least(of_kind) for of_kind in np.split(spread, np.cumsum(kinds)[:-1])])
         parts = np.arange(len(features)) % min(PARTS, len(features))
         distances = [
-            _distances(features[parts == part], *_gaussian(features[parts != part], spread)) for part in set(parts)
+            _distances(features[parts == part], *_gaussian(features[parts != part], kinds)) for part in set(parts)
         ]
-        centre, whitening = _gaussian(features, spread)
+        centre, whitening = _gaussian(features, kinds)
         self.centre.assign(centre.astype(np.float32))
         self.whitening.assign(whitening.astype(np.float32))
         quantiles = np.quantile(np.concatenate(distances), np.linspace(0.0, 1.0, LEVELS))
@@ -66,17 +71,13 @@ class Familiarity(layers.Layer):
         return input_shape[:1]
 
 
-def _at_least(spread: np.ndarray) -> np.ndarray:
-    """Standard deviations [d] of one kind of features, none much smaller than their mean."""
-    return np.maximum(spread, max(LEAST_SPREAD * float(spread.mean()), 1e-6))
-
-
-def _gaussian(features: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _gaussian(features: np.ndarray, kinds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Mean [d] of features [n, d], and a matrix [d, d] that makes them uncorrelated.
 
-    Each counts in units of its spread [d], so that features of several kinds can stand beside each other.
+    Each counts in units of its own spread, so that features of several kinds can stand beside each other.
     """
-    centre = features.mean(axis=0)
+    centre, spreads = features.mean(axis=0), np.split(features.std(axis=0), np.cumsum(kinds)[:-1])
+    spread = np.concatenate([np.maximum(one, max(LEAST_SPREAD * float(one.mean()), 1e-6)) for one in spreads])
     scaled = (features - centre) / spread
     correlations = scaled.T @ scaled / len(features) + SHRINKAGE * np.eye(len(centre))
     return centre, np.linalg.cholesky(np.linalg.inv(correlations)) / spread[:, np.newaxis]

@@ -9,7 +9,7 @@ import pytest
 from clgan_tf import models
 from clgan_tf.capture import SessionRules
 from clgan_tf.models.classifier import _features_and_logits, build_classifier
-from clgan_tf.models.familiarity import LEVELS, Familiarity
+from clgan_tf.models.familiarity import LEVELS, MOST_FEATURES, Familiarity
 
 
 def fitted(features: np.ndarray, *kinds: int) -> Familiarity:
@@ -77,6 +77,20 @@ def test_few_sessions_reject_no_more_than_was_asked_for(count):
     layer = fitted(rng.normal(size=(count, 64)).astype(np.float32))
     familiarity = layer(rng.normal(size=(2_000, 64)).astype(np.float32)).numpy()
     assert familiarity.min() > 0.99 / (count + 1)
+
+
+@pytest.mark.parametrize("count", [20, 40, 100])
+def test_few_sessions_with_rare_features_reject_about_what_was_asked_for(count):
+    """What only one in fifty sessions has is in few of the known ones, and no less usual for that."""
+    rng = np.random.default_rng(0)
+    layer = fitted((rng.random((count, 148)) < 0.02).astype(np.float32))
+    familiarity = layer((rng.random((2_000, 148)) < 0.02).astype(np.float32)).numpy()
+    assert np.mean(familiarity < 0.05) < 0.12
+
+
+def test_more_features_than_any_network_has_are_refused():
+    with pytest.raises(ValueError, match="more than any network has"):
+        Familiarity().build((None, MOST_FEATURES + 1))
 
 
 def test_a_hundred_sessions_reject_about_what_was_asked_for():

@@ -17,7 +17,7 @@ from clgan_tf.common import typed_json
 from clgan_tf.common.errors import ConfigError, ModelFileError
 from clgan_tf.models.byte_summary import ByteSummary
 from clgan_tf.models.byte_vectors import ByteVectors
-from clgan_tf.models.classifier import ClassProbabilities
+from clgan_tf.models.classifier import OWN_NAMES, ClassProbabilities
 from clgan_tf.models.familiarity import Familiarity
 from clgan_tf.models.forest import Trees
 from clgan_tf.models.masked_autoencoder import Positions
@@ -166,6 +166,8 @@ def require_fit(network: keras.Model, num_classes: int) -> None:
             f"{network.name} maps {shapes[0]} to {shapes[1]}; it has to map bytes {(None, *IMAGE_SHAPE)} to logits "
             f"{(None, num_classes)} (docs/adding.md)."
         )
+    if taken := sorted({layer.name for layer in network.layers} & set(OWN_NAMES)):
+        raise ConfigError(f"{network.name} has a layer named {', '.join(taken)}, as a classifier's own is; rename it.")
     named = map(_named, _objects(keras.saving.serialize_keras_object(network)))
     if foreign := sorted({str(name[1]) for name in named if name not in ALLOWED}):
         raise ConfigError(

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from clgan_tf.models.pixels import IMAGE_BYTES
+from clgan_tf.models.pixels import IMAGE_BYTES, IMAGE_SHAPE
 
 ROWS, FIRST_BYTES = 28, 64  # headers lie in the first bytes
 
@@ -18,6 +18,11 @@ class ByteSummary(layers.Layer):
     What a session looks like, whatever its class: what a network has learned to tell classes by need not be what is
     strange in a session, and trees have learned no such numbers at all.
     """
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Nothing to learn. Raises ValueError of what is no image, as only a damaged or hostile file has it."""
+        if tuple(input_shape[1:]) != IMAGE_SHAPE:
+            raise ValueError(f"a summary is of an image, not of {input_shape[1:]}")
 
     def call(self, image: Any) -> Any:
         """Bytes as numbers from 0 to 1."""

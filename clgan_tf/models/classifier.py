@@ -13,6 +13,9 @@ from clgan_tf.models.familiarity import Familiarity
 from clgan_tf.models.forest import Trees
 from clgan_tf.models.prediction import predict
 
+DESCRIBED = "described"  # the layer that puts the bytes' summary behind a network's features
+OWN_NAMES = ("probabilities", "familiarity", "summary", DESCRIBED)  # of layers that a classifier adds to a network
+
 
 @keras.saving.register_keras_serializable("clgan_tf")
 class ClassProbabilities(layers.Layer):
@@ -83,7 +86,7 @@ def build_classifier(network: keras.Model, data: DataFacts, known: np.ndarray, t
     features, logits = _features_and_logits(network)
     summary = ByteSummary(dtype="float32", name="summary")(network.input)
     kinds = [summary] if features is None else [features, summary]
-    described = layers.Concatenate(dtype="float32", name="described")(kinds) if len(kinds) > 1 else summary
+    described = layers.Concatenate(dtype="float32", name=DESCRIBED)(kinds) if len(kinds) > 1 else summary
     head = ClassProbabilities(
         class_names=data.class_names,
         representation=data.representation,

@@ -18,7 +18,7 @@ from clgan_tf.common.ahead import ahead
 from clgan_tf.common.errors import NoSessionError
 from clgan_tf.common.files import readable_name
 from clgan_tf.models import archive
-from clgan_tf.models.classifier import ClassProbabilities
+from clgan_tf.models.classifier import DESCRIBED, ClassProbabilities
 from clgan_tf.models.prediction import predict
 from clgan_tf.settings import REJECTED
 
@@ -70,14 +70,16 @@ class Classifier:
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """What the probabilities of uint8 images [n, 28, 28, 1] are made of, not yet divided by the temperature."""
-        return predict(self._before["probabilities"], images, ROWS_AT_ONCE)
+        return predict(self._to_logits, images, ROWS_AT_ONCE)
 
     def features(self, images: np.ndarray) -> np.ndarray:
-        """What the last layer makes logits of, float32 [n, d], of uint8 images [n, 28, 28]; n may be 0."""
-        before = self._before["familiarity"]
+        """What the last layer makes logits of, float32 [n, d], of uint8 images [n, 28, 28]; n may be 0.
+
+        Of a forest, which has no such layer, the bytes' summary.
+        """
         if not len(images):
-            return np.zeros((0, before.output_shape[1]), np.float32)
-        return predict(before, images.reshape(-1, 28, 28, 1), ROWS_AT_ONCE)
+            return np.zeros((0, self._to_features.output_shape[1]), np.float32)
+        return predict(self._to_features, images.reshape(-1, 28, 28, 1), ROWS_AT_ONCE)
 
     def familiarity(self, images: np.ndarray) -> np.ndarray:
         """Of the same images, float32 [n]: the share of training's sessions that are as unusual; see Familiarity."""
@@ -93,9 +95,14 @@ class Classifier:
         return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
 
     @cached_property
-    def _before(self) -> dict[str, keras.Model]:
-        """What makes the input of each output's layer: logits and features."""
-        return {name: keras.Model(self.model.input, self.model.get_layer(name).input) for name in self.model.output}
+    def _to_logits(self) -> keras.Model:
+        return keras.Model(self.model.input, self.head.input)
+
+    @cached_property
+    def _to_features(self) -> keras.Model:
+        names = {layer.name for layer in self.model.layers}
+        seen = self.model.get_layer("familiarity").input
+        return keras.Model(self.model.input, self.model.get_layer(DESCRIBED).input[0] if DESCRIBED in names else seen)
 
     @cached_property
     def _compiled(self) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:

@@ -2,12 +2,14 @@
 
 import sys
 
+import keras
 import numpy as np
 import pytest
 
 from clgan_tf import models, serving
+from clgan_tf.common.errors import ConfigError
 from clgan_tf.main import main
-from clgan_tf.models import registry
+from clgan_tf.models import archive, registry
 from clgan_tf.models.autoencoder import build_decoder, build_encoder
 from clgan_tf.models.bytesgan import build_bytesgan_discriminator, build_bytesgan_generator
 from clgan_tf.models.clgan_lite import clgan_lite
@@ -203,6 +205,14 @@ def tiny(num_classes, dropout=0.0, seed=0):
     x = keras.layers.Dense(8, activation="relu")(keras.layers.Flatten()(image))
     return bytes_to_logits(keras.Model(image, {"logits": keras.layers.Dense(num_classes)(x)}), "tiny")
 """
+
+
+def test_a_network_that_takes_a_name_of_a_classifiers_own_is_refused_before_it_is_trained():
+    image = keras.Input((28, 28, 1), dtype="uint8")
+    x = keras.layers.Dense(4, name="summary")(keras.layers.Rescaling(1 / 255)(keras.layers.Flatten()(image)))
+    network = keras.Model(image, keras.layers.Dense(3)(x), name="mine")
+    with pytest.raises(ConfigError, match="mine has a layer named summary, as a classifier's own is; rename it"):
+        archive.require_fit(network, 3)
 
 
 def test_a_network_is_one_file_and_one_line_of_the_registry(prepared, tmp_path, monkeypatch, capsys):

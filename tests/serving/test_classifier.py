@@ -17,6 +17,7 @@ from clgan_tf import capture, models, serving
 from clgan_tf.common.errors import ModelFileError
 from clgan_tf.common.quiet import OF_KERAS
 from clgan_tf.main import main
+from clgan_tf.models import archive
 from clgan_tf.models.classifier import build_classifier
 from clgan_tf.serving.classifier import timestamps
 from tests import packets as p
@@ -65,6 +66,14 @@ def test_of_no_session_there_is_nothing_to_say(finished_run):
     assert classifier.predict_bytes(none).shape == (0, 12)
     assert classifier.familiarity(none).shape == (0,)
     assert classifier.features(none).shape == (0, classifier.features(np.zeros((1, 28, 28), np.uint8)).shape[1])
+
+
+def test_its_features_are_what_the_last_layer_makes_logits_of(finished_run, prepared):
+    classifier = serving.load(finished_run / "classifier.keras")
+    images = prepared.read("test").images[:50]
+    (last,) = (layer for layer in archive.leaves(classifier.model) if layer.name == "logits")
+    kernel, bias = last.get_weights()
+    np.testing.assert_allclose(classifier.features(images) @ kernel + bias, classifier.logits(images), atol=1e-4)
 
 
 def test_a_script_that_imports_nothing_else_loads_a_classifier_of_the_default_network(prepared, tmp_path):
@@ -194,11 +203,11 @@ def test_a_damaged_capture_is_used_up_to_the_damage_and_the_exit_status_says_so_
 
 
 def rewritten(source, target, change) -> None:
-    with zipfile.ZipFile(source) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(source) as given:
+        members = {name: given.read(name) for name in given.namelist()}
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as written:
         for name, data in change(members).items():
-            archive.writestr(name, data)
+            written.writestr(name, data)
 
 
 def config_with(old: str, new: str):

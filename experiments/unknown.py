@@ -123,7 +123,7 @@ def of_captures(path: Path, dataset: Path) -> list[Row]:
         distinct = np.unique(np.array(images), axis=0)
         if len(distinct) >= LEAST_SESSIONS or protocol == "port scans":
             experiment = "known protocol" if protocol in KNOWN_PROTOCOLS else "unknown protocol"
-            shown = f"demo, {representation}"
+            shown = f"{data.facts.source_kind}, {representation}"
             rows.append(row(known, judged(classifier, distinct), experiment=experiment, what=protocol, data=shown))
     return sorted(rows, key=lambda one: (one.experiment, -one.unknown))
 
@@ -218,8 +218,8 @@ def main() -> None:
     rows = typed_json.read_lines(RESULTS, Row) if RESULTS.exists() else []
     if options.classifier:
         of_protocols = of_captures(options.classifier, options.dataset)
-        replaced = {one.experiment for one in of_protocols}
-        rows = [one for one in rows if one.experiment not in replaced] + of_protocols
+        replaced = {(one.experiment, one.data) for one in of_protocols}
+        rows = [one for one in rows if (one.experiment, one.data) not in replaced] + of_protocols
     if options.held_out:
         experiment = "elsewhere" if options.elsewhere else "held out"
         done = {(one.experiment, one.path, one.draw) for one in rows}

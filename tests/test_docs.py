@@ -18,7 +18,7 @@ SHORT = ["--pretraining_epochs=1", "--finetuning_epochs=1", "--width=16"]
 ELSEWHERE = {
     "--interface=eth0": "tests/serving/test_stream.py, on the loopback interface",
     "--captures=- |": "tests/serving/test_stream.py, through a pipe",
-    "--dataset=labelled_captures/session_masked": "tests/datasets/test_builders.py",
+    "--dataset=labelled_captures/session_packets": "tests/datasets/test_builders.py",
     "--sweep=experiments/sweeps/paper.toml": "tests/test_experiments.py reads it; it takes hours",
     "--results=runs/sweeps/paper/results.jsonl": "tests/test_experiments.py, of the committed results",
 }

@@ -16,7 +16,7 @@ Labels TCP and UDP {data.unit}s with one of {len(data.class_names)} classes:
 
 **Trained on** {circumstances(result)}
 
-**Reads** the first 784 bytes of a {data.unit} as `{data.representation}` version
+**Reads** 28 x 28 bytes of a {data.unit} as `{data.representation}` version
 {data.representation_version}: {REPRESENTATIONS[data.representation].note}
 
 **Test split**, read once, model chosen on labels of the budget (seed {result.settings.seed}):

@@ -2,7 +2,7 @@
 
     python experiments/benchmarks/memory.py [--gigabytes=10] [--idle_timeout=0]
 
-A process of its own reads standard input with clgan_tf.capture.stream (masked sessions) and lets every part go. With
+A process of its own reads standard input with clgan_tf.capture.stream (`masked`) and lets every part go. With
 no idle timeout nothing ever ends, so that the bound on live sessions must hold; with one, sessions leave when idle.
 """
 
@@ -24,7 +24,7 @@ import sys
 from clgan_tf import capture
 count = packets = early = parts = 0
 rules = capture.SessionRules(idle_timeout=float(sys.argv[1]))
-for part in capture.stream("-", rules=rules):
+for part in capture.stream("-", "masked", rules=rules):
     count, packets, parts = count + len(part), packets + int(part.packets.sum()), parts + 1
     early += sum(summary.early for summary in part.ended)
     dropped = sum(part.drops.values())

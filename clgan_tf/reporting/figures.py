@@ -1,9 +1,10 @@
 """Pictures: confusion matrices and training curves."""
 
 import csv
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -17,6 +18,8 @@ from matplotlib.ticker import PercentFormatter
 
 from clgan_tf.common.files import written_aside
 from clgan_tf.evaluation.audit import Finding
+from clgan_tf.models import SYSTEMS
+from clgan_tf.models import title as title_of
 from clgan_tf.runs.log import HELD_OUT, PRETRAINING, Epoch
 from clgan_tf.runs.result import Reliability
 
@@ -138,26 +141,38 @@ def _draw(axis: Axes, curves: dict[str, list[float]], labels: dict[str, str]) ->
             axis.plot(range(1, len(curves[name]) + 1), curves[name], label=label, marker=".")
 
 
+Points = dict[float, list[float]]  # labelled sessions -> shares, one a seed
+
+
 def labels_figure(
-    curves: dict[str, dict[float, list[float]]], dashed: Collection[str], title: str, measure: str = "accuracy"
+    curves: dict[str, Points],
+    dashed: Collection[str],
+    title: str,
+    measure: str = "accuracy",
+    stated: dict[str, Points] | None = None,
 ) -> Figure:
     """A measure against labelled sessions, a line a system; bands where there are several seeds.
 
     Args:
-      curves: system -> labelled sessions -> its seeds' shares; a system keeps its colour though it is empty.
+      curves: of systems, by title.
       dashed: systems whose line is dashed.
       measure: what the shares are.
+      stated: what the paper states of some of them: dotted, in the system's colour.
     """
     figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
+    colours = _colours(curves)
     for index, (system, points) in enumerate(curves.items()):
-        if not points:
-            continue
         labels = np.array(list(points))
         means = np.array([np.mean(found) for found in points.values()])
         spread = np.array([np.std(found, ddof=1) if len(found) > 1 else 0 for found in points.values()])
-        line, colour = "--" if system in dashed else "-", f"C{index}"
-        axes.plot(labels, means, line, color=colour, marker="o", markersize=4, label=system)
+        line, colour = "--" if system in dashed else "-", colours[system]
+        above = 3 - index / len(curves)  # the first of all, where points meet
+        axes.plot(labels, means, line, color=colour, marker="o", markersize=4, label=system, zorder=above)
         axes.fill_between(labels, means - spread, means + spread, color=colour, alpha=0.15, linewidth=0)
+    for system, points in (stated or {}).items():
+        shares = [np.mean(found) for found in points.values()]
+        style = {"color": colours[system], "marker": "s", "markersize": 5, "markerfacecolor": LIGHT}
+        axes.plot(list(points), shares, ":", label=f"{system}, the paper's", **style)
     ticks = sorted({label for points in curves.values() for label in points})
     axes.set_xscale("log")
     axes.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks], minor=False)
@@ -167,6 +182,16 @@ def labels_figure(
     axes.grid(alpha=0.3)
     figure.legend(**BELOW, ncols=3)
     return figure
+
+
+def _colours(systems: Iterable[str]) -> dict[str, Any]:
+    """Each system's colour, the same in all pictures; what is none of ours, variants say, takes those that are left."""
+    palette = pyplot.colormaps["tab20"].colors
+    free = [*palette[::2], *palette[1::2]]
+    colours = {title_of(name): free.pop(0) for name in SYSTEMS}
+    for index, system in enumerate(one for one in systems if one not in colours):
+        colours[system] = free[index % len(free)]
+    return colours
 
 
 def reliability_figure(found: Reliability, title: str) -> Figure:

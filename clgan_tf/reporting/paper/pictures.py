@@ -22,11 +22,11 @@ def pictures(runs: list[Run], stem: str) -> dict[str, tuple[figures.Figure, str]
             curves = _by_labels(of_data, table)
             if max((len(points) for points in curves.values()), default=0) > 1:
                 data = f"{DATA_NAMES[table.source_kind]}, {representation}"
-                stated = {f"{title(model)}, the paper's": _stated(table, model) for model in table.rows}
-                dashed = [*stated, *(title(system) for system in ON_BYTES)]
+                stated = {title(model): _stated(table, model) for model in table.rows}
+                dashed = [title(system) for system in ON_BYTES]
                 drawn[f"{stem}-{table.source_kind.split('_')[0]}-{representation}-labels.png"] = (
-                    figures.labels_figure(curves | stated, dashed, data),
-                    f"Accuracy against labelled sessions, {data}; dashed: the paper's figures, trees and neighbours.",
+                    figures.labels_figure(curves, dashed, data, stated=stated),
+                    f"Accuracy against labelled sessions, {data}; dotted: the paper's figures.",
                 )
         drawn |= _figures_4_to_6(of_data, f"{stem}-iscx-{representation}", f"{DATA_NAMES[ISCX]}, {representation}")
     return drawn

@@ -173,6 +173,7 @@ def report(rows: list[Row]) -> str:
         "unknown protocol": "Protocols that the demo's traffic has not, before the demo's classifier",
         "known protocol": "Protocols that it has too, of other networks and programs, before the same",
         "held out": "Classes of which no session was in training",
+        "held out, by features alone": "Classes of which no session was in training, by features alone (earlier)",
         "elsewhere": "Classes whose sessions were there in training, without a label",
     }
     parts = [

@@ -25,6 +25,7 @@ from clgan_tf.reporting import markdown
 
 VARIANTS = {  # name -> (input, learning rate, dropout)
     "as in the paper: bytes in [-1, 1], 1e-3, dropout 0.5": ("scaled", 1e-3, 0.5),
+    "784 steps of one byte instead of 28 rows": ("steps", 1e-3, 0.5),
     "every byte as its 8 bits": ("bits", 1e-3, 0.5),
     "every byte as a learned vector of 8": ("embedded", 1e-3, 0.5),
     "every byte standardised over the labelled sessions": ("standardised", 1e-3, 0.5),
@@ -45,6 +46,8 @@ def network(kind: str, labelled: np.ndarray, num_classes: int, dropout: float) -
         values = labelled.reshape(-1, 28, 28).astype(np.float32)
         mean, deviation = values.mean(axis=0), values.std(axis=0) + 1.0
         x = (keras.ops.cast(rows, "float32") - mean) / deviation
+    elif kind == "steps":
+        x = layers.Reshape((784, 1))(keras.ops.cast(rows, "float32") / 127.5 - 1)
     elif kind == "bits":
         bits = keras.ops.cast(rows, "int32")[..., None] // (2 ** np.arange(8, dtype=np.int32)) % 2
         x = layers.Reshape((28, 28 * 8))(keras.ops.cast(bits, "float32") * 2 - 1)
@@ -52,7 +55,7 @@ def network(kind: str, labelled: np.ndarray, num_classes: int, dropout: float) -
         x = layers.Reshape((28, 28 * 8))(layers.Embedding(256, 8)(keras.ops.cast(rows, "int32")))
     for filters in (128, 64):
         x = layers.LeakyReLU(LEAK)(layers.Conv1D(filters, 5, padding="same")(x))
-    x = layers.Dropout(dropout)(layers.LSTM(256, unroll=True)(x))
+    x = layers.Dropout(dropout)(layers.LSTM(256, unroll=kind != "steps")(x))
     return keras.Model(image, layers.Dense(num_classes)(x))
 
 

@@ -78,10 +78,10 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
         first, second = byte_phases.usual_schedules()
         first = first._replace(epochs=self.pretraining_epochs)
         second = second._replace(epochs=self.finetuning_epochs)
-        model = byte_phases.build(FillingSettings(), seed, len(self.classes_))
         if self.pretraining_epochs:
-            model.compile(first.optimizer(), first.optimizer())
-            byte_phases.learn_bytes(model, in_memory(images), first, seed)
+            model = byte_phases.pretrained(images, len(self.classes_), first, seed)
+        else:
+            model = byte_phases.build(FillingSettings(), seed, len(self.classes_))
         labelled, others = Examples.of_images(images[is_labelled], labels), in_memory(images[~is_labelled])
         byte_phases.learn_classes(model, labelled, others, second, TuningSettings(), seed)
         return model.classifier()

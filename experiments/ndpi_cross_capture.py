@@ -151,15 +151,11 @@ class Plus:
 
     def __init__(self, images: np.ndarray, seed: int) -> None:
         import_tensorflow()
-        from clgan_tf.data.few_labels import in_memory
-        from clgan_tf.settings import FillingSettings
         from clgan_tf.training import byte_phases
 
         self.seed = seed
         schedule, self.schedule = byte_phases.usual_schedules()
-        self.model = byte_phases.build(FillingSettings(), seed, len(CLASSES))
-        self.model.compile(schedule.optimizer(), schedule.optimizer())
-        byte_phases.learn_bytes(self.model, in_memory(images), schedule, seed)
+        self.model = byte_phases.pretrained(images, len(CLASSES), schedule, seed)
         self.trunk = self.model.get_weights()
 
     def fit(self, images: np.ndarray, labels: np.ndarray) -> "Plus":

@@ -121,7 +121,7 @@ def of_captures(path: Path, dataset: Path) -> list[Row]:
     rows = []
     for protocol, images in by_protocol.items():
         distinct = np.unique(np.array(images), axis=0)
-        if len(distinct) >= LEAST_SESSIONS or protocol == "port scans":
+        if len(distinct) >= LEAST_SESSIONS:
             experiment = "known protocol" if protocol in KNOWN_PROTOCOLS else "unknown protocol"
             shown = f"{data.facts.source_kind}, {representation}"
             rows.append(row(known, judged(classifier, distinct), experiment=experiment, what=protocol, data=shown))
@@ -135,7 +135,7 @@ def held_out(path: Path, draw: int, elsewhere: bool) -> Row:
     from clgan_tf.data.registered import open_any
     from clgan_tf.models.classifier import build_classifier
     from clgan_tf.serving import Classifier
-    from clgan_tf.settings import FillingSettings, TuningSettings
+    from clgan_tf.settings import TuningSettings
     from clgan_tf.training import byte_phases
 
     data = open_any(path)
@@ -149,9 +149,7 @@ def held_out(path: Path, draw: int, elsewhere: bool) -> Row:
     new = {label: index for index, label in enumerate(known)}
     labelled = Examples.of_images(shown.images, np.array([new[label] for label in shown.labels.tolist()]))
     first, second = byte_phases.usual_schedules()
-    model = byte_phases.build(FillingSettings(), draw, len(known))
-    model.compile(first.optimizer(), first.optimizer())
-    byte_phases.learn_bytes(model, in_memory(sessions.images), first, draw)
+    model = byte_phases.pretrained(sessions.images, len(known), first, draw)
     byte_phases.learn_classes(model, labelled, in_memory(sessions.images), second, TuningSettings(), draw)
     facts = replace(data.facts, class_names=[names[label] for label in known])
     built = build_classifier(model.classifier(), facts, sessions.images)

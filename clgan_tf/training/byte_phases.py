@@ -8,13 +8,14 @@ from dataclasses import asdict, replace
 from typing import NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from clgan_tf import models
 from clgan_tf.data import pipeline, tfrecord
 from clgan_tf.data.description import DataFacts
 from clgan_tf.data.examples import Examples
-from clgan_tf.data.few_labels import FewLabels, Unlabelled
+from clgan_tf.data.few_labels import FewLabels, Unlabelled, in_memory
 from clgan_tf.models.filling import FillingGAN
 from clgan_tf.models.finetuned import FineTuned
 from clgan_tf.runs.directory import RunDirectory
@@ -142,6 +143,14 @@ def finetune(model: FillingGAN, settings: TrainSettings, few: FewLabels, run: Ru
     ]
     learn_classes(model, few.whole_budget, few.unlabelled, schedule, settings.tuning, settings.seed, watchers, phase)
     return model.classifier()
+
+
+def pretrained(images: np.ndarray, num_classes: int, schedule: Schedule, seed: int) -> FillingGAN:
+    """The usual networks after phase 1 on sessions in memory, uint8 [n, 28, 28, 1]; logits have learned nothing."""
+    model = build(FillingSettings(), seed, num_classes)
+    model.compile(schedule.optimizer(), schedule.optimizer())
+    learn_bytes(model, in_memory(images), schedule, seed)
+    return model
 
 
 def learn_bytes(

@@ -12,9 +12,8 @@ minutes a trunk, half a minute a fine-tuning.
 import argparse
 import os
 import tempfile
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from clgan_tf.common.quiet import import_tensorflow
 
@@ -25,7 +24,7 @@ import numpy as np  # noqa: E402
 from clgan_tf import capture, demo, models  # noqa: E402
 from clgan_tf.common import progress  # noqa: E402
 from clgan_tf.common.errors import CaptureError  # noqa: E402
-from clgan_tf.data.dataset import Dataset, open_dataset  # noqa: E402
+from clgan_tf.data.dataset import open_dataset  # noqa: E402
 from clgan_tf.data.examples import Examples  # noqa: E402
 from clgan_tf.data.few_labels import few_labels, in_memory  # noqa: E402
 from clgan_tf.evaluation.metrics import Scores, score  # noqa: E402
@@ -39,12 +38,7 @@ REPRESENTATION = "l7"
 DEMO_SCALE = 5.0  # times the 4,008 sessions of `make demo`
 
 
-def of_training(dataset: Dataset, _seed: int) -> np.ndarray:
-    """Images of a data set's training split, uint8 [n, 28, 28, 1]."""
-    return dataset.read("train").images
-
-
-def of_captures(paths: list[Path], _seed: int = 0) -> np.ndarray:
+def of_captures(paths: list[Path]) -> np.ndarray:
     """Distinct images of captures, uint8 [n, 28, 28, 1]; a capture that cannot be read is left out with a word."""
     images = []
     for path in paths:
@@ -62,18 +56,17 @@ def of_demo(seed: int) -> np.ndarray:
         return of_captures(sorted(Path(folder).rglob("*.pcap")))
 
 
-def pretrained(images: np.ndarray, seed: int) -> FillingGAN:
-    """Both networks after phase 1 on images uint8 [n, 28, 28, 1]."""
-    schedule, _ = byte_phases.usual_schedules()
-    model = byte_phases.build(FillingSettings(), seed, 2)
-    model.compile(schedule.optimizer(), schedule.optimizer())
-    byte_phases.learn_bytes(model, in_memory(images), schedule, seed)
-    return model
+class Task(NamedTuple):
+    """A column of the table: labels to learn from, sessions to score, and the names of their classes."""
+
+    names: list[str]
+    labelled: Examples
+    scored: Examples
 
 
-def fine_tuned(begun: FillingGAN | None, dataset: Dataset, labelled: Examples, seed: int) -> Scores:
+def fine_tuned(begun: FillingGAN | None, task: Task, seed: int) -> Scores:
     """Phase 2 from a trunk, or from weights that have learned nothing."""
-    names = dataset.facts.class_names
+    names, labelled, scored = task
     model = byte_phases.build(FillingSettings(), seed, len(names))
     if begun:
         own = trunk.variables(model)
@@ -81,15 +74,14 @@ def fine_tuned(begun: FillingGAN | None, dataset: Dataset, labelled: Examples, s
             own[name].assign(variable)
     _, schedule = byte_phases.usual_schedules()
     byte_phases.learn_classes(model, labelled, in_memory(labelled.images), schedule, TuningSettings(), seed)
-    scored = dataset.read("validation")
     return score(scored.labels, predict(model.classifier(), scored.images).argmax(axis=1), names)
 
 
-def of_forest(dataset: Dataset, labelled: Examples, seed: int) -> Scores:
+def of_forest(task: Task, seed: int) -> Scores:
     """A random forest on the same labels."""
-    scored = dataset.read("validation")
+    names, labelled, scored = task
     forest = models.build_on_bytes("random_forest", seed).fit(labelled.images, labelled.labels)
-    return score(scored.labels, forest.predict(scored.images), dataset.facts.class_names)
+    return score(scored.labels, forest.predict(scored.images), names)
 
 
 def main() -> None:
@@ -101,23 +93,20 @@ def main() -> None:
     options = parser.parse_args()
     datasets = [open_dataset(path) for path in options.datasets]
     captures = sorted((Path(os.environ["CLGAN_DATA"]) / "captures/ndpi").iterdir())
-    sources: dict[str, Callable[[int], np.ndarray] | None] = {
-        **{f"of {one.facts.source_kind}": partial(of_training, one) for one in datasets},
-        "of nDPI's captures": partial(of_captures, captures),
-        "of the demo's traffic": of_demo,
-        "none": None,
-    }
+    real = {f"of {one.facts.source_kind}": one.read("train").images for one in datasets}
+    real["of nDPI's captures"] = of_captures(captures)
+    scored, names = [one.read("validation") for one in datasets], [one.facts.class_names for one in datasets]
+    first, _ = byte_phases.usual_schedules()
     found: dict[str, list[list[Scores]]] = {}  # by row and seed, a column a data set
-    with progress.bar("Trunks", options.seeds * len(sources), "") as bar:
+    with progress.bar("Trunks", options.seeds * (len(real) + 2), "") as bar:
         for seed in range(options.seeds):
             budgets = [few_labels(one, options.labels, "total", 0, seed).whole_budget for one in datasets]
-            columns = list(zip(datasets, budgets, strict=True))
-            for name, images in sources.items():
-                begun = pretrained(images(seed), seed) if images else None
-                row = [fine_tuned(begun, dataset, labelled, seed) for dataset, labelled in columns]
-                found.setdefault(f"trunk: {name}", []).append(row)
+            tasks = [Task(*task) for task in zip(names, budgets, scored, strict=True)]
+            for name, images in {**real, "of the demo's traffic": of_demo(seed), "none": None}.items():
+                begun = None if images is None else byte_phases.pretrained(images, 2, first, seed)
+                found.setdefault(f"trunk: {name}", []).append([fine_tuned(begun, task, seed) for task in tasks])
                 bar.update()
-            found.setdefault("RandomForest", []).append([of_forest(*column, seed) for column in columns])
+            found.setdefault("RandomForest", []).append([of_forest(task, seed) for task in tasks])
     rows = [
         [
             name,

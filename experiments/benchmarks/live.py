@@ -2,11 +2,11 @@
 
     python experiments/benchmarks/live.py --classifier=runs/demo/run/classifier.keras [--rate=50000] [--seconds=120]
 
-Writes UDP packets into `--mode=classify --captures=-` at the given rate: 2,500 sessions at a time, of 250 packets each,
-whose first 784 bytes are there with their fourth packet and whose first 28 packets, which a classifier of `packets`
-waits for, with their 28th. Prints the packets written a second (fewer than asked for
-where the reader is slower: the pipe makes the writer wait), rows and sessions, the delay's median, 99th percentile and
-maximum, and the reader's memory over time.
+Writes UDP packets into `--mode=classify --captures=-` at the given rate: 2,500 sessions at a time, of 250 packets
+each, whose first 784 bytes are there with their fourth packet and whose first 28 packets, which a classifier of
+`packets` waits for, with their 28th. Prints the packets written a second (fewer than asked for where the reader is
+slower: the pipe makes the writer wait), rows and sessions, the delay's median, 99th percentile and maximum, and the
+reader's memory over time.
 """
 
 import argparse

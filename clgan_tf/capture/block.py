@@ -12,9 +12,16 @@ MAX_TIME_NS = 1 << 62  # the year 2116; a time beyond it is wrong, and cut to it
 
 def gather(buffer: bytearray, at: np.ndarray, kind: str) -> np.ndarray:
     """The number or bytes of dtype `kind` at each offset, aligned or not: [n]."""
-    dtype = np.dtype(kind)
-    every_offset = np.ndarray((len(buffer) - dtype.itemsize + 1,), dtype, buffer, strides=(1,))
-    return every_offset[at]
+    return _every_offset(buffer, np.dtype(kind))[at]
+
+
+def scatter(buffer: bytearray, at: np.ndarray, values: np.ndarray) -> None:
+    """Writes the numbers or bytes [n] at the offsets [n], aligned or not, that do not overlap."""
+    _every_offset(buffer, values.dtype)[at] = values
+
+
+def _every_offset(buffer: bytearray, dtype: np.dtype) -> np.ndarray:
+    return np.ndarray((len(buffer) - dtype.itemsize + 1,), dtype, buffer, strides=(1,))
 
 
 @dataclass

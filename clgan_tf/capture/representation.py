@@ -13,7 +13,7 @@ from enum import Enum, StrEnum
 
 import numpy as np
 
-from clgan_tf.capture.block import FRAME_FRONT, Block, gather
+from clgan_tf.capture.block import FRAME_FRONT, Block, gather, scatter
 from clgan_tf.capture.packet import TCP, TCP_FLAGS
 from clgan_tf.capture.packet_block import Segments
 
@@ -159,17 +159,19 @@ def packets(block: Block, segments: Segments) -> Slices:
     leaves them whole changes no row but for payload that is not there. Nothing else of a header is shown, and no time.
     """
     data, tcp = np.frombuffer(block.buffer, np.uint8), segments.protocol == TCP
-    places = segments.payload[:, np.newaxis] + np.arange(PACKET_ROW - ROW_PAYLOAD)
-    is_there = places < segments.end[:, np.newaxis]
+    shown = PACKET_ROW - ROW_PAYLOAD
     flags = segments.transport + TCP_FLAGS
     rows = np.empty((len(segments), PACKET_ROW), np.uint8)
     rows[:, 0] = np.where(tcp, OVER_TCP, OVER_UDP)
     rows[:, 1:3] = _sizes(block, segments).astype(">u2").view(np.uint8).reshape(-1, 2)
     rows[:, 3] = np.where(tcp & (flags < segments.end), data[flags], 0)
-    rows[:, ROW_PAYLOAD:] = np.where(is_there, data[np.where(is_there, places, 0)], 0)
+    rows[:, ROW_PAYLOAD:] = gather(block.buffer, segments.payload, f"V{shown}").view(np.uint8).reshape(-1, shown)
+    captured = segments.end - segments.payload
+    short = np.flatnonzero(captured < shown)
+    rows[short, ROW_PAYLOAD:] *= np.arange(shown) < captured[short, np.newaxis]
     # The room before a frame and the first bytes of its IP header, however short it was cut, belong to no other packet.
     start = segments.network - FRAME_FRONT
-    _write(block, start, np.arange(PACKET_ROW), rows)
+    scatter(block.buffer, start, rows.view(f"V{PACKET_ROW}").reshape(-1))
     return start, start + PACKET_ROW
 
 

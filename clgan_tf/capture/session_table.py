@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from clgan_tf.capture.rules import SessionRules
 from clgan_tf.capture.session_key import hashes_of, key_column, keys_of, packed
 
 MOST_LIVE_SESSIONS = 1 << 19  # 0.6 GB with their keys
-ROWS_AT_FIRST = 256
+ROWS_AT_FIRST = 256  # enough for most small captures; room for the most costs each of them a millisecond
 LATEST_TIME = np.iinfo(np.int64).max
 PLACE_BITS = 16
 INTERVAL = 1 << PLACE_BITS  # segments between two looks at what can leave: counted, so that chunk sizes change nothing
@@ -200,10 +201,9 @@ class SessionTable:
         inverse[order] = np.cumsum(is_first) - 1
         if not np.array_equal(key[first[inverse]], key):
             _, first, inverse = np.unique(key.view("V48").reshape(-1), return_index=True, return_inverse=True)
-        known = list(map(self._slots.get, packed(key[first])))
-        new = np.flatnonzero([slot is None for slot in known])
+        slots = np.fromiter(map(self._slots.get, packed(key[first]), repeat(-1)), np.int64, len(first))
+        new = np.flatnonzero(slots < 0)
         new = new[np.argsort(first[new])]
-        slots = np.array([-1 if slot is None else slot for slot in known], np.int64)
         slots[new] = self._open(first[new], packets)
         return slots[inverse]
 
@@ -234,11 +234,14 @@ class SessionTable:
         return slots
 
     def _reserve(self, rows: int) -> None:
-        """Makes the columns longer if need be, where they lie: a large one is moved by the system, not copied."""
-        if rows > len(self._images):
-            rows = max(rows, min(rows + rows // 4, MOST_LIVE_SESSIONS))
-            for column in (self._keys, self._images, self._rows):
-                column.resize((rows, *column.shape[1:]), refcheck=False)  # No view of them outlives a method.
+        """Beyond the first few rows there is room for the most at once: the system gives memory to what is written."""
+        if rows <= len(self._images):
+            return
+        for name in ("_keys", "_images", "_rows"):
+            few = getattr(self, name)
+            many = np.zeros((max(rows, MOST_LIVE_SESSIONS), *few.shape[1:]), few.dtype)
+            many[: len(few)] = few
+            setattr(self, name, many)
 
     def _divide(self, slots: np.ndarray, packets: _Packets) -> None:
         """Where a rule ends a session, its packets from there on get a new slot, in place.

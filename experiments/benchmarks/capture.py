@@ -158,6 +158,7 @@ TWO_COMMANDS = "2 files, 2 commands"  # at the same time, the slower one counts
 READERS: dict[str, Callable[[str], int]] = {
     "clgan_tf l7": lambda path: ours(path, "l7"),
     "clgan_tf l7, pcapng": lambda path: ours(str(Path(path).with_suffix(".pcapng")), "l7"),
+    "clgan_tf packets": lambda path: ours(path, "packets"),
     "clgan_tf masked": lambda path: ours(path, "masked"),
     "clgan_tf all_layers": lambda path: ours(path, "all_layers"),
     "clgan_tf l7, 2 files": lambda path: ours([path, path], "l7"),

@@ -6,6 +6,7 @@ Labels come by 5-tuple from captures/ndpi_flows.csv (its README there): the part
 deep packet inspection told alone; 17 classes. Images are distinct, and a class has at most 40 labelled sessions of one
 capture. For every seed three tenths of the captures are held out, of 500 draws the one that tests most classes; the
 rest trains, with 10 labels a class (or all that it has) and then with all, and every other session without a label.
+CLGAN+ is there in four forms: what its phase 1 begins from, and how long it is.
 Macro-F1 is over the classes that the test captures have. Nothing is chosen on them.
 
 Each line of OUTPUT.jsonl is one system of one seed; a stopped run goes on where it was. The table is OUTPUT.md.
@@ -21,6 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.metrics import accuracy_score, f1_score
@@ -40,6 +42,22 @@ TEST_SHARE = 0.3
 DRAWS = 500
 BUDGETS = ("10 a class", "all")
 UNLABELLED = -1
+
+
+class Phase1(NamedTuple):
+    """A form of CLGAN+. epochs: None: the usual ones."""
+
+    title: str
+    is_begun_from_shipped_trunk: bool
+    epochs: int | None
+
+
+FORMS = {
+    models.PLUS: Phase1("CLGAN+", False, None),
+    f"{models.PLUS}, labels alone": Phase1("CLGAN+, no phase 1", False, 0),
+    f"{models.PLUS}, shipped": Phase1("CLGAN+, the shipped trunk, no phase 1 of its own", True, 0),
+    f"{models.PLUS}, shipped, 4 epochs": Phase1("CLGAN+, 4 epochs of phase 1 from the shipped trunk", True, 4),
+}
 
 
 @dataclass(frozen=True)
@@ -147,15 +165,18 @@ def shown(labels: np.ndarray, budget: str, seed: int) -> np.ndarray:
 
 
 class Plus:
-    """CLGAN+, which is pre-trained once on all training sessions of a seed."""
+    """A form of CLGAN+, which is pre-trained once on all training sessions of a seed."""
 
-    def __init__(self, images: np.ndarray, seed: int) -> None:
+    def __init__(self, form: Phase1, images: np.ndarray, representation: str, seed: int) -> None:
         import_tensorflow()
         from clgan_tf.training import byte_phases
 
         self.seed = seed
         schedule, self.schedule = byte_phases.usual_schedules()
-        self.model = byte_phases.pretrained(images, len(CLASSES), schedule, seed)
+        if form.epochs is not None:
+            schedule = schedule._replace(epochs=form.epochs)
+        shipped = representation if form.is_begun_from_shipped_trunk else None
+        self.model = byte_phases.pretrained(images, len(CLASSES), schedule, seed, shipped)
         self.trunk = self.model.get_weights()
 
     def fit(self, images: np.ndarray, labels: np.ndarray) -> "Plus":
@@ -191,18 +212,19 @@ def main() -> None:
         held_out = test_captures(labels, captures, seed)
         train, truth = images[~held_out], labels[held_out & (labels != UNLABELLED)]
         scored = images[held_out & (labels != UNLABELLED)]
-        plus = None
+        plus: dict[str, Plus] = {}
         for budget in BUDGETS:
             of_train = labels[~held_out]
             given = np.where(shown(of_train, budget, seed), of_train, UNLABELLED)
-            for name in (*models.ON_BYTES, models.PLUS):
+            for name in systems(options.representation):
                 cell = Cell(options.representation, seed, budget, name)
                 if any(row.cell == cell for row in rows):
                     continue
                 started = time.perf_counter()
-                if name == models.PLUS:
-                    plus = plus or Plus(train, seed)
-                    predicted = plus.fit(train, given).predict(scored)
+                if name in FORMS:
+                    if name not in plus:
+                        plus[name] = Plus(FORMS[name], train, options.representation, seed)
+                    predicted = plus[name].fit(train, given).predict(scored)
                 else:
                     system = models.build_on_bytes(name, seed)
                     known = given != (UNLABELLED if not system.is_semi_supervised else UNLABELLED - 1)
@@ -225,18 +247,28 @@ def main() -> None:
     print(text)
 
 
+def systems(representation: str) -> list[str]:
+    """All that are compared, by name; a trunk comes with clgan_tf for some representations."""
+    import_tensorflow()
+    from clgan_tf.training import trunk
+
+    has_trunk = (trunk.FOLDER / f"{representation}.npz").exists()
+    forms = [name for name, form in FORMS.items() if has_trunk or not form.is_begun_from_shipped_trunk]
+    return [*models.ON_BYTES, *forms]
+
+
 def report(rows: list[Row]) -> str:
     """The table of all systems, mean over seeds."""
     parts = ["# nDPI's captures, split by capture", "", __doc__.strip().splitlines()[0], ""]
     for representation in dict.fromkeys(row.cell.representation for row in rows):
         lines = []
-        for name in (*models.ON_BYTES, models.PLUS):
+        for name in systems(representation):
             cells = []
             for budget in BUDGETS:
                 of_cell = [row for row in rows if row.cell == Cell(representation, row.cell.seed, budget, name)]
                 accuracy, f1 = (100 * np.array([getattr(row, of) for row in of_cell]) for of in ("accuracy", "f1"))
                 cells.append(f"{accuracy.mean():.1f} / {f1.mean():.1f} ± {f1.std():.1f} ({len(f1)})" if len(f1) else "")
-            lines.append([models.title(name), *cells])
+            lines.append([FORMS[name].title if name in FORMS else models.title(name), *cells])
         columns = ["System", *(f"{budget}: accuracy / macro-F1 ± deviation (seeds)" for budget in BUDGETS)]
         parts += [f"## `{representation}`", "", markdown.table(columns, lines), ""]
     return "\n".join(parts)

@@ -1,17 +1,17 @@
-"""What a trunk is worth to labels of another network: trunks of several networks' sessions, each fine-tuned elsewhere.
+"""What phase 1 is worth where it ran on other sessions, and where it goes on from the trunk that comes with clgan_tf.
 
     CLGAN_DATA=... python experiments/studies/transferred_trunk.py DATASET... [--labels=100] [--seeds=2]
 
-DATASETs: prepared directories of `l7`, on which phase 2 is run. Trunks: of the training sessions of each of them, of
-nDPI's captures ($CLGAN_DATA/captures/ndpi), of 20,000 sessions of the demo's traffic, made here (CLGAN+ could ship such
-a one), and none. Everything else is CLGAN+ as it is; a random forest stands beside. Scored on the validation split,
-whose labels are in no budget; the test split is not opened. Prints accuracy / macro-F1, mean over seeds. On one core 4
-minutes a trunk, half a minute a fine-tuning.
+DATASETs: prepared directories of `l7`, on which phase 2 is run. Phase 1: none; of the usual length on the training
+sessions of each of them and of nDPI's captures ($CLGAN_DATA/captures/ndpi); the shipped trunk as it is, and going on on
+a data set's own sessions, for a third of the usual length and for all of it; a third on its own sessions alone.
+Everything else is CLGAN+ as it is; a random forest stands beside. Scored on the validation split, whose labels are in
+no budget; the test split is not opened. Prints accuracy / macro-F1, mean over seeds. On one core 3 minutes a trunk,
+half a minute a fine-tuning.
 """
 
 import argparse
 import os
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ import_tensorflow()
 
 import numpy as np  # noqa: E402
 
-from clgan_tf import capture, demo, models  # noqa: E402
+from clgan_tf import capture, models  # noqa: E402
 from clgan_tf.common import progress  # noqa: E402
 from clgan_tf.common.errors import CaptureError  # noqa: E402
 from clgan_tf.data.dataset import open_dataset  # noqa: E402
@@ -35,7 +35,7 @@ from clgan_tf.settings import FillingSettings, TuningSettings  # noqa: E402
 from clgan_tf.training import byte_phases, trunk  # noqa: E402
 
 REPRESENTATION = "l7"
-DEMO_SCALE = 5.0  # times the 4,008 sessions of `make demo`
+SHORT = 4  # epochs
 
 
 def of_captures(paths: list[Path]) -> np.ndarray:
@@ -49,29 +49,22 @@ def of_captures(paths: list[Path]) -> np.ndarray:
     return np.unique(np.concatenate(images), axis=0)[..., np.newaxis]
 
 
-def of_demo(seed: int) -> np.ndarray:
-    """The same of the demo's traffic, made anew."""
-    with tempfile.TemporaryDirectory() as folder:
-        demo.write_corpus(Path(folder) / "captures", seed, scale=DEMO_SCALE)
-        return of_captures(sorted(Path(folder).rglob("*.pcap")))
-
-
 class Task(NamedTuple):
-    """A column of the table: labels to learn from, sessions to score, and the names of their classes."""
+    """A column of the table: its own sessions, labels to learn from, sessions to score, the names of their classes."""
 
+    images: np.ndarray
     names: list[str]
     labelled: Examples
     scored: Examples
 
 
-def fine_tuned(begun: FillingGAN | None, task: Task, seed: int) -> Scores:
-    """Phase 2 from a trunk, or from weights that have learned nothing."""
-    names, labelled, scored = task
+def fine_tuned(begun: FillingGAN, task: Task, seed: int) -> Scores:
+    """Phase 2 from a trunk."""
+    _, names, labelled, scored = task
     model = byte_phases.build(FillingSettings(), seed, len(names))
-    if begun:
-        own = trunk.variables(model)
-        for name, variable in trunk.variables(begun).items():
-            own[name].assign(variable)
+    own = trunk.variables(model)
+    for name, variable in trunk.variables(begun).items():
+        own[name].assign(variable)
     _, schedule = byte_phases.usual_schedules()
     byte_phases.learn_classes(model, labelled, in_memory(labelled.images), schedule, TuningSettings(), seed)
     return score(scored.labels, predict(model.classifier(), scored.images).argmax(axis=1), names)
@@ -79,7 +72,7 @@ def fine_tuned(begun: FillingGAN | None, task: Task, seed: int) -> Scores:
 
 def of_forest(task: Task, seed: int) -> Scores:
     """A random forest on the same labels."""
-    names, labelled, scored = task
+    _, names, labelled, scored = task
     forest = models.build_on_bytes("random_forest", seed).fit(labelled.images, labelled.labels)
     return score(scored.labels, forest.predict(scored.images), names)
 
@@ -92,21 +85,41 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     options = parser.parse_args()
     datasets = [open_dataset(path) for path in options.datasets]
+    full, _ = byte_phases.usual_schedules()
     captures = sorted((Path(os.environ["CLGAN_DATA"]) / "captures/ndpi").iterdir())
-    real = {f"of {one.facts.source_kind}": one.read("train").images for one in datasets}
-    real["of nDPI's captures"] = of_captures(captures)
-    scored, names = [one.read("validation") for one in datasets], [one.facts.class_names for one in datasets]
-    first, _ = byte_phases.usual_schedules()
+    real = {f"{full.epochs} epochs on {one.facts.source_kind}": one.read("train").images for one in datasets}
+    real[f"{full.epochs} epochs on nDPI's captures"] = of_captures(captures)
+    none, short = full._replace(epochs=0), full._replace(epochs=SHORT)
+    own_forms = {
+        f"{SHORT} epochs on its own sessions": (short, None),
+        f"shipped trunk, {SHORT} epochs on its own sessions": (short, REPRESENTATION),
+        f"shipped trunk, {full.epochs} epochs on its own sessions": (full, REPRESENTATION),
+    }
     found: dict[str, list[list[Scores]]] = {}  # by row and seed, a column a data set
-    with progress.bar("Trunks", options.seeds * (len(real) + 2), "") as bar:
+    with progress.bar("Seeds", options.seeds, "") as bar:
         for seed in range(options.seeds):
-            budgets = [few_labels(one, options.labels, "total", 0, seed).whole_budget for one in datasets]
-            tasks = [Task(*task) for task in zip(names, budgets, scored, strict=True)]
-            for name, images in {**real, "of the demo's traffic": of_demo(seed), "none": None}.items():
-                begun = None if images is None else byte_phases.pretrained(images, 2, first, seed)
-                found.setdefault(f"trunk: {name}", []).append([fine_tuned(begun, task, seed) for task in tasks])
-                bar.update()
-            found.setdefault("RandomForest", []).append([of_forest(task, seed) for task in tasks])
+            tasks = [
+                Task(
+                    one.read("train").images,
+                    one.facts.class_names,
+                    few_labels(one, options.labels, "total", 0, seed).whole_budget,
+                    one.read("validation"),
+                )
+                for one in datasets
+            ]
+            begun = {
+                "none": byte_phases.pretrained(tasks[0].images, 2, none, seed),
+                "shipped trunk": byte_phases.pretrained(tasks[0].images, 2, none, seed, REPRESENTATION),
+            }
+            for name, images in real.items():
+                begun[name] = byte_phases.pretrained(images, 2, full, seed)
+            for name, model in begun.items():
+                keep(found, name, [fine_tuned(model, task, seed) for task in tasks])
+            for name, (schedule, shipped) in own_forms.items():
+                models_of = [byte_phases.pretrained(task.images, 2, schedule, seed, shipped) for task in tasks]
+                keep(found, name, [fine_tuned(model, task, seed) for model, task in zip(models_of, tasks, strict=True)])
+            keep(found, "RandomForest", [of_forest(task, seed) for task in tasks])
+            bar.update()
     rows = [
         [
             name,
@@ -120,7 +133,13 @@ def main() -> None:
     print(f"{options.labels} labels, {options.seeds} seeds, validation split, macro-F1 after accuracy. Data:")
     for one in datasets:
         print(f"{one.facts.source_kind}, {REPRESENTATION}: fingerprint {one.facts.fingerprint[:16]}")
-    print("\n" + markdown.table(["System", *(one.facts.source_kind for one in datasets)], rows))
+    print("\n" + markdown.table(["Phase 1", *(one.facts.source_kind for one in datasets)], rows))
+
+
+def keep(found: dict[str, list[list[Scores]]], name: str, scores: list[Scores]) -> None:
+    """Keeps a row of one seed, and says it: the table comes after an hour."""
+    found.setdefault(name, []).append(scores)
+    progress.tell(f"{name}: macro-F1 {', '.join(f'{100 * one.f1:.1f}' for one in scores)}")
 
 
 def mean(shares: list[float]) -> str:

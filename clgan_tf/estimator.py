@@ -24,6 +24,8 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
       pretraining_epochs: of phase 1, each of 100 batches of sessions with or without a label; 0: none.
       finetuning_epochs: of phase 2, each of 100 batches of labelled sessions, or of up to 400 above 1,000 labels.
       random_state: None, an int or a numpy RandomState, as everywhere in scikit-learn; with an int, `fit` repeats.
+      trunk_of: the representation of X, as "packets", where phase 1 is to go on from the trunk of made traffic that
+        comes with clgan_tf; with 0 epochs it stands in place of phase 1. None: from nothing.
 
     Attributes:
       classes_: [K], the labels seen in `fit`, sorted, without -1.
@@ -31,10 +33,17 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
       classifier_: the Keras model, bytes uint8 [n, 28, 28, 1] -> logits [n, K].
     """
 
-    def __init__(self, pretraining_epochs: int = 12, finetuning_epochs: int = 3, random_state: Any = None) -> None:
+    def __init__(
+        self,
+        pretraining_epochs: int = 12,
+        finetuning_epochs: int = 3,
+        random_state: Any = None,
+        trunk_of: str | None = None,
+    ) -> None:
         self.pretraining_epochs = pretraining_epochs
         self.finetuning_epochs = finetuning_epochs
         self.random_state = random_state
+        self.trunk_of = trunk_of
 
     def fit(self, X: Any, y: Any) -> "SemiSupervisedClassifier":  # noqa: N803
         """Trains on bytes [n, 784] or [n, 28, 28], integers in 0..255, and labels [n]; -1 is no label.
@@ -43,7 +52,8 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
         array.
 
         Raises:
-          ValueError: X holds what are no bytes, y does not fit it, or fewer than two classes have labels.
+          ValueError: X holds what are no bytes, y does not fit it, fewer than two classes have labels, or no trunk of
+            `trunk_of` comes with clgan_tf.
         """
         images = self._images(X, reset=True)
         if y is None:
@@ -70,7 +80,7 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
 
         from clgan_tf.data.examples import Examples
         from clgan_tf.data.few_labels import in_memory
-        from clgan_tf.settings import FillingSettings, TuningSettings
+        from clgan_tf.settings import TuningSettings
         from clgan_tf.training import byte_phases
 
         tf.config.experimental.enable_op_determinism()
@@ -78,10 +88,7 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
         first, second = byte_phases.usual_schedules()
         first = first._replace(epochs=self.pretraining_epochs)
         second = second._replace(epochs=self.finetuning_epochs)
-        if self.pretraining_epochs:
-            model = byte_phases.pretrained(images, len(self.classes_), first, seed)
-        else:
-            model = byte_phases.build(FillingSettings(), seed, len(self.classes_))
+        model = byte_phases.pretrained(images, len(self.classes_), first, seed, self.trunk_of)
         labelled, others = Examples.of_images(images[is_labelled], labels), in_memory(images[~is_labelled])
         byte_phases.learn_classes(model, labelled, others, second, TuningSettings(), seed)
         return model.classifier()

@@ -174,6 +174,11 @@ class PretrainSettings(Settings):
         default=None,
         least=0,
     )
+    pretrain_from: Path | None = setting(
+        "clgan_plus: phase 1 goes on from this trunk; shipped is one of made traffic that comes with clgan_tf, for "
+        "packets and l7.",
+        default=None,
+    )
     learning_rate: float = setting(
         "Of both networks' Adam in phase 1. [2e-4; clgan_plus: 1.5e-3]", default=None, above=0, most=1
     )
@@ -198,6 +203,12 @@ class PretrainSettings(Settings):
         run, data = self.run_dir.resolve(), self.dataset.resolve()
         if run == data or run in data.parents or data in run.parents:
             raise ConfigError(f"--run_dir={self.run_dir} and --dataset={self.dataset} must not lie in each other.")
+        for name in ("pretrain_from", "init_from"):
+            given = getattr(self, name, None)
+            if given and run in given.resolve().parents:
+                raise ConfigError(f"--{name}={given} lies in --run_dir, which is made anew; give another --run_dir.")
+        if self.pretrain_from and not self.pretraining_epochs:
+            raise ConfigError("--pretrain_from needs a phase 1: --pretraining_epochs above 0; or --init_from without.")
 
     @property
     def _system(self) -> str:
@@ -249,7 +260,8 @@ class TrainSettings(PretrainSettings):
     )
     tuning: TuningSettings = TuningSettings()
     init_from: Path | None = setting(
-        "clgan_plus: in place of phase 1, a trunk from --mode=pretrain or another run's classifier.keras.", default=None
+        "clgan_plus: in place of phase 1, a trunk of --mode=pretrain, or shipped, or another run's classifier.keras.",
+        default=None,
     )
     score_on: str = setting(
         "Split to score: validation while settings are chosen, test for what is reported.",
@@ -264,6 +276,8 @@ class TrainSettings(PretrainSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.init_from and self.pretrain_from:
+            raise ConfigError("--init_from stands in place of phase 1, --pretrain_from begins it; give one of them.")
         if self.labels_unit == "fraction" and self.labels > 1:
             raise ConfigError(f"--labels must lie in (0, 1] with --labels_unit=fraction, not {self.labels:g}.")
         if self.labels_unit != "fraction" and self.labels != int(self.labels):

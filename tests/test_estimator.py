@@ -109,3 +109,13 @@ def test_texts_are_labels_and_the_seed_repeats_a_fit():
 def test_what_it_cannot_learn_from_is_said(rows, labels, told):
     with pytest.raises(ValueError, match=told):
         SemiSupervisedClassifier().fit(rows, labels)
+
+
+def test_phase_1_goes_on_from_a_trunk_of_the_package_where_one_is_asked_for():
+    rows, kinds = sessions(12)
+    new, begun = (
+        SemiSupervisedClassifier(0, 1, random_state=1, trunk_of=start).fit(rows, kinds) for start in (None, "l7")
+    )
+    assert not np.array_equal(new.predict_proba(rows), begun.predict_proba(rows))
+    with pytest.raises(ValueError, match="trunks of l7, packets come with clgan_tf, none of masked"):
+        SemiSupervisedClassifier(trunk_of="masked").fit(rows, kinds)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from clgan_tf.data.description import Split, SplitRule
-from clgan_tf.models import WHOLE_BUDGET, title
+from clgan_tf.models import AUTO, WHOLE_BUDGET, WITH_TRUNK, title
 from clgan_tf.reporting import markdown
 from clgan_tf.runs.result import RunResult, Scores
 
@@ -66,7 +66,10 @@ def circumstances(result: RunResult) -> str:
     labels, data = result.labels, result.data
     sizes = ", ".join(f"{name} {size:,}" for name, size in data.sizes.items())
     stopping = "" if result.model in WHOLE_BUDGET else f" {labels.validation:,} of them for early stopping,"
-    begun = f"; begun from {result.settings.init_from}" if result.settings.init_from else ""
+    begun = ""
+    if result.settings.model in (*WITH_TRUNK, AUTO):
+        start, trunk = result.settings.init_from, result.settings.pretrain_from
+        begun = f"; begun from {start}" if start else f"; phase 1 begun from {trunk}" if trunk else ""
     return (
         f"{data.source_kind}, {data.representation} v{data.representation_version}, {data.unit}s; "
         f"{labels.count:,} labels (--labels={labels.budget:g} {labels.unit}),{stopping} "

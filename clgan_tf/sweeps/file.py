@@ -146,7 +146,7 @@ def _task(directory: Path, cell: Cell, sweep: SweepFile, grid: Grid) -> Task:
         models.check(settings.model, settings.baselines, settings.generator_loss)
         trunk = _shared_trunk(settings, directory / TRUNKS, cell)
         if trunk:
-            settings = replace(settings, init_from=RunDirectory(trunk.run_dir).trunk)
+            settings = replace(settings, init_from=RunDirectory(trunk.run_dir).trunk, pretrain_from=None)
         source = _made(PrepareSettings, {**sweep.data[cell.data], "dataset": str(dataset)}, f"data.{cell.data}")
     except ConfigError as error:
         raise ConfigError(f"{name}: {error}") from error

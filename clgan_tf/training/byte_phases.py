@@ -82,7 +82,8 @@ def train(
       ConfigError, ModelFileError: what to begin from is neither, or of other networks or sessions.
     """
     model = build(settings.filling, settings.seed, len(data.class_names))
-    if start := settings.init_from:
+    if settings.init_from:
+        start = trunk.file_of("init_from", settings.init_from, data.representation)
         if start.suffix == ".keras":
             warm_start.load(start, model, data)
             # Logits of known classes keep what they have learned; there is no generator.
@@ -111,6 +112,8 @@ def pretrain(settings: PretrainSettings, data: DataFacts, sessions: Unlabelled, 
     strategy, writes = strategy_of(settings.strategy), is_chief(settings.strategy)
     with strategy.scope():
         model = build(settings.filling, settings.seed, max(2, len(data.class_names)))  # Logits are not in the trunk.
+        if (start := settings.pretrain_from) and not checkpoint.exists(run.state):
+            trunk.load(trunk.file_of("pretrain_from", start, data.representation), model, data, settings.filling)
         model.compile(schedule.optimizer(), schedule.optimizer())
     done = checkpoint.restore(run.state, model)
     if writes:
@@ -129,7 +132,9 @@ def pretrain(settings: PretrainSettings, data: DataFacts, sessions: Unlabelled, 
         raise
     if not writes:
         return
-    trunk.save(run.trunk, model, trunk.TrunkFacts(data, sessions.count, settings.seed, settings.filling))
+    begun_from = settings.pretrain_from.name if settings.pretrain_from else ""
+    facts = trunk.TrunkFacts(data, sessions.count, settings.seed, settings.filling, begun_from)
+    trunk.save(run.trunk, model, facts)
     save_picture(side_by_side(shown, model), run.generated_picture)
 
 
@@ -145,11 +150,22 @@ def finetune(model: FillingGAN, settings: TrainSettings, few: FewLabels, run: Ru
     return model.classifier()
 
 
-def pretrained(images: np.ndarray, num_classes: int, schedule: Schedule, seed: int) -> FillingGAN:
-    """The usual networks after phase 1 on sessions in memory, uint8 [n, 28, 28, 1]; logits have learned nothing."""
+def pretrained(
+    images: np.ndarray, num_classes: int, schedule: Schedule, seed: int, shipped: str | None = None
+) -> FillingGAN:
+    """The usual networks after phase 1 on sessions in memory, uint8 [n, 28, 28, 1]; logits have learned nothing.
+
+    shipped: phase 1 goes on from the trunk of this representation that comes with clgan_tf. It may have no epochs.
+
+    Raises:
+      ConfigError: no such trunk comes with clgan_tf.
+    """
     model = build(FillingSettings(), seed, num_classes)
-    model.compile(schedule.optimizer(), schedule.optimizer())
-    learn_bytes(model, in_memory(images), schedule, seed)
+    if shipped:
+        trunk.load_shipped(model, shipped)
+    if schedule.epochs:
+        model.compile(schedule.optimizer(), schedule.optimizer())
+        learn_bytes(model, in_memory(images), schedule, seed)
     return model
 
 

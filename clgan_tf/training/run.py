@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from clgan_tf import models
-from clgan_tf.common.errors import ConfigError, DataError
+from clgan_tf.common.errors import ConfigError
 from clgan_tf.common.files import written_aside
 from clgan_tf.data import pipeline
 from clgan_tf.data.dataset import Dataset
@@ -25,7 +25,7 @@ from clgan_tf.runs.environment import environment
 from clgan_tf.runs.log import HELD_OUT
 from clgan_tf.runs.result import RunResult
 from clgan_tf.settings import PrepareSettings, PretrainSettings, TrainSettings
-from clgan_tf.training import byte_phases, distillation, phases
+from clgan_tf.training import byte_phases, checkpoint, distillation, phases, trunk
 from clgan_tf.training.choice import Choice, Logits, choose
 from clgan_tf.training.precision import computing_in, in_float32
 
@@ -54,12 +54,13 @@ def train(
       calibrates: whether the classifier's temperature is fitted, which takes a second phase 2 of CLGAN+; else it is 1.
 
     Raises:
-      ConfigError: the run directory cannot be used, or there is no such system.
-      DataError: the data set does not serve the label budget, or is not the resumed run's; --init_from is no file.
+      ConfigError: the run directory cannot be used, there is no such system, or what it begins from does not fit.
+      DataError: the data set does not serve the label budget, or is not the resumed run's; --init_from or
+        --pretrain_from is no file.
+      ModelFileError: one of these is damaged, or neither a trunk nor a classifier.
     """
     models.check(settings.model, settings.baselines, settings.generator_loss)
-    if settings.init_from and not settings.init_from.is_file():  # before there is a run that could not be resumed
-        raise DataError(f"--init_from: {settings.init_from}: No such file; make it with --mode=pretrain or train.")
+    _require_start(settings, dataset)
     started, machine = time.perf_counter(), environment()
     tf.config.experimental.enable_op_determinism()
     dataset.require_classes()
@@ -85,6 +86,20 @@ def train(
             systems[name] = Predictor(_on_bytes(name, settings.seed, few).predict)
     seconds = round(time.perf_counter() - started, 1)
     return Trained(run, systems, RunResult({}, dataset.facts, few.facts, settings, machine, seconds, f1))
+
+
+def _require_start(settings: PretrainSettings, dataset: Dataset) -> None:
+    """Raises what is wrong with the files that a run begins from, before there is a run that could not be resumed."""
+    if isinstance(settings, TrainSettings) and settings.model not in (*models.WITH_TRUNK, models.AUTO):
+        return
+    facts, run = dataset.facts, RunDirectory(settings.run_dir)
+    starts = [("init_from", settings.init_from)] if isinstance(settings, TrainSettings) else []
+    if not (settings.resume and (run.trunk.exists() or checkpoint.exists(run.state))):
+        starts.append(("pretrain_from", settings.pretrain_from))
+    for name, given in starts:
+        path = trunk.file_of(name, given, facts.representation) if given else None
+        if path and (path.suffix != ".keras" or name == "pretrain_from"):
+            trunk.require_fit(path, facts.representation, facts.representation_version, settings.filling)
 
 
 def _require_network(settings: TrainSettings, num_classes: int) -> None:
@@ -159,8 +174,10 @@ def pretrain(settings: PretrainSettings, dataset: Dataset, source: PrepareSettin
     """Phase 1 of CLGAN+ alone, on all training sessions and those of no class; the run directory has the trunk.
 
     Raises:
-      ConfigError: the run directory cannot be used.
+      ConfigError: the run directory cannot be used, or the trunk of --pretrain_from does not fit.
+      DataError: --pretrain_from is no file. ModelFileError: it is damaged or no trunk.
     """
+    _require_start(settings, dataset)
     tf.config.experimental.enable_op_determinism()
     run = open_run(settings, TrainedOn(dataset.facts), source)
     with computing_in(settings.precision):
@@ -170,6 +187,7 @@ def pretrain(settings: PretrainSettings, dataset: Dataset, source: PrepareSettin
 
 def assist(settings: PretrainSettings, dataset: Dataset) -> None:
     """Phase 1 as a worker that is not the chief has it: it computes its part of every step and writes nothing."""
+    _require_start(settings, dataset)
     tf.config.experimental.enable_op_determinism()
     # Only a run that is resumed has anything to go on from; of another the chief may be clearing the directory.
     run = RunDirectory(settings.run_dir if settings.resume else settings.run_dir / "nothing")

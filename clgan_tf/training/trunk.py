@@ -6,8 +6,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from clgan_tf.capture import REPRESENTATIONS
 from clgan_tf.common import typed_json
-from clgan_tf.common.errors import ConfigError, ModelFileError
+from clgan_tf.common.errors import ConfigError, DataError, ModelFileError
 from clgan_tf.data.description import DataFacts
 from clgan_tf.models.filling import FillingGAN
 from clgan_tf.settings import FillingSettings
@@ -15,18 +16,45 @@ from clgan_tf.training import checkpoint
 
 FACTS = "facts"
 REMEDY = "make it with --mode=pretrain"
+SHIPPED, FOLDER = Path("shipped"), Path(__file__).parents[1] / "trunks"
 # What decides the networks' shape or what their inputs mean; the rest of a run's settings may differ from its trunk's.
 OF_THE_NETWORKS = ("width", "magnitude", "attention")
 
 
 @dataclass(frozen=True)
 class TrunkFacts:
-    """What a trunk was made of. sessions: how many it has seen; data: of their data set."""
+    """What a trunk was made of.
+
+    sessions: how many its phase 1 has seen; data: of their data set; begun_from: name of the trunk from which that
+    went on.
+    """
 
     data: DataFacts
     sessions: int
     seed: int
     filling: FillingSettings
+    begun_from: str = ""
+
+
+def shipped(representation: str) -> Path:
+    """The trunk of a representation that comes with clgan_tf. Raises ConfigError where none does."""
+    known = {path.stem: path for path in sorted(FOLDER.glob("*.npz"))}
+    if representation not in known:
+        raise ConfigError(f"trunks of {', '.join(known)} come with clgan_tf, none of {representation}; {REMEDY}.")
+    return known[representation]
+
+
+def file_of(flag: str, given: Path, representation: str) -> Path:
+    """The file that a flag names; SHIPPED is the representation's trunk that comes with clgan_tf.
+
+    Raises:
+      ConfigError: none comes for the representation. DataError: there is no such file.
+    """
+    if given == SHIPPED:
+        return shipped(representation)
+    if not given.is_file():
+        raise DataError(f"--{flag}: {given}: No such file; make it with --mode=pretrain or train.")
+    return given
 
 
 def save(path: Path, model: FillingGAN, facts: TrunkFacts) -> None:
@@ -35,8 +63,21 @@ def save(path: Path, model: FillingGAN, facts: TrunkFacts) -> None:
     checkpoint.write(path, variables(model), {FACTS: np.frombuffer(text, np.uint8)})
 
 
-def load(path: Path, model: FillingGAN, data: DataFacts, filling: FillingSettings) -> TrunkFacts:
-    """Puts a trunk into a model.
+def load(path: Path, model: FillingGAN, data: DataFacts, filling: FillingSettings) -> None:
+    """Puts a trunk into a model; raises as `require_fit`."""
+    require_fit(path, data.representation, data.representation_version, filling)
+    checkpoint.read(path, variables(model), FACTS, REMEDY)
+
+
+def load_shipped(model: FillingGAN, representation: str) -> None:
+    """Puts the trunk of a representation that comes with clgan_tf into the usual networks; raises as `shipped`."""
+    path = shipped(representation)
+    require_fit(path, representation, REPRESENTATIONS[representation].version, FillingSettings())
+    checkpoint.read(path, variables(model), FACTS, REMEDY)
+
+
+def require_fit(path: Path, representation: str, version: int, filling: FillingSettings) -> None:
+    """Looks at what a trunk says of itself.
 
     Raises:
       ModelFileError: the file is missing, damaged or no trunk.
@@ -50,12 +91,11 @@ def load(path: Path, model: FillingGAN, data: DataFacts, filling: FillingSetting
         then, now = asdict(facts.filling)[name], asdict(filling)[name]
         if then != now:
             raise ConfigError(f"{path} was made with --{name}={then}, not {now}; give the same.")
-    for name in ("representation", "representation_version"):
-        then, now = getattr(facts.data, name), getattr(data, name)
+    of_sessions = {"representation": representation, "representation_version": version}
+    for name, now in of_sessions.items():
+        then = getattr(facts.data, name)
         if then != now:
             raise ConfigError(f"{path} was made of sessions with {name} {then}, not {now}; {REMEDY} on such sessions.")
-    checkpoint.read(path, variables(model), FACTS, REMEDY)
-    return facts
 
 
 def variables(model: FillingGAN) -> dict[str, keras.Variable]:

@@ -22,6 +22,7 @@ def run(data: bytes, scratch: Path) -> None:
     representation, unit, tunnels, ends = WAYS[data[0] % len(WAYS)]
     window.CHUNK_BYTES = 64 if data[0] > 127 else 4096  # so that small inputs meet many boundaries
     session_table.INTERVAL = 3
+    session_table.MOST_LIVE_SESSIONS, session_table.LEAVE_EARLY = 4096, 512  # within the fuzzer's limit of memory
     scratch.write_bytes(data[1:])
     rules = SessionRules(tunnels, idle_timeout=1.5 * ends, active_timeout=60.0 * ends, tcp_close=ends)
     try:

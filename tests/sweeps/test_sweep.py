@@ -15,6 +15,7 @@ from clgan_tf.runs import directory as run_directory
 from clgan_tf.sweeps.file import read_sweep
 from clgan_tf.sweeps.results import read_results, write_results
 from clgan_tf.training import byte_phases, phases
+from clgan_tf.training.trunk import SHIPPED
 
 TRAIN = {"batch_size": 32, "pretraining_epochs": 1, "finetuning_epochs": 1, "labels_unit": "per_class"}
 
@@ -72,6 +73,11 @@ def test_cells_of_one_data_set_and_seed_share_a_trunk(tmp_path, demo_corpus, mon
     assert first.trunk.run_dir.name != trunk.parent.name
     _, (of_a_sample, _) = read_sweep(write(other, demo_corpus, models=["clgan_plus"], unlabelled=[50]))
     assert of_a_sample.trunk is None
+    begun = write(other, demo_corpus, models=["clgan_plus"], train={"pretrain_from": "shipped"})
+    _, (going_on, _) = read_sweep(begun)
+    assert going_on.trunk.pretrain_from == SHIPPED
+    assert going_on.settings.init_from == going_on.trunk.run_dir / "trunk.npz"
+    assert going_on.trunk.run_dir.name != first.trunk.run_dir.name
 
 
 def test_a_sweep_runs_every_cell_goes_on_where_it_was_killed_and_does_nothing_twice(

@@ -9,8 +9,9 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from clgan_tf import models, serving
+from clgan_tf import capture, models, serving
 from clgan_tf.common.errors import ConfigError
 from clgan_tf.data.examples import Examples
 from clgan_tf.data.few_labels import every_session, few_labels, in_memory
@@ -105,6 +106,90 @@ def test_a_trunk_made_alone_is_the_runs_own(whole, prepared, tmp_path, capsys):
     assert main(pretrain_flags(prepared, tmp_path / "trunk", "--resume", "--seed=4")) == 2
 
 
+def test_phase_1_goes_on_from_a_trunk_and_an_interrupted_one_ends_the_same(
+    whole, prepared, tmp_path, monkeypatch, capsys
+):
+    start = shutil.copy(whole / "trunk.npz", tmp_path / "trunk.npz")
+    begun = f"--pretrain_from={start}"
+    assert main(pretrain_flags(prepared, tmp_path / "whole", begun)) == 0
+    facts = trunk_facts(tmp_path / "whole/trunk.npz")
+    assert facts["begun_from"] == "trunk.npz"
+    assert trunk_facts(whole / "trunk.npz")["begun_from"] == ""
+    first, on = (read_log(run / "metrics.jsonl")[0].values["hidden_byte_loss"] for run in (whole, tmp_path / "whole"))
+    assert on < first  # It knows what the other had to learn.
+    flags = pretrain_flags(prepared, tmp_path / "stopped", begun)
+    after_epoch = callbacks.SaveState.on_epoch_end
+
+    def interrupted(self, epoch, logs=None):
+        after_epoch(self, epoch, logs)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.SaveState, "on_epoch_end", interrupted)
+        assert main(flags) == 130
+    start = shutil.move(start, tmp_path / "elsewhere.npz")
+    assert main([*flags, "--resume"]) == 0  # Its own state is all that it needs.
+    with np.load(tmp_path / "whole/trunk.npz") as one, np.load(tmp_path / "stopped/trunk.npz") as other:
+        for name in one.files:
+            np.testing.assert_array_equal(one[name], other[name])
+    assert main(plus_flags(prepared, tmp_path / "run", f"--pretrain_from={start}")) == 0
+    assert f"phase 1 begun from {start}" in capsys.readouterr().out
+
+
+def trunk_facts(path) -> dict:
+    with np.load(path) as arrays:
+        return json.loads(arrays["facts"].tobytes())
+
+
+@pytest.mark.parametrize("representation", ["l7", "packets"])
+def test_the_trunks_that_come_with_the_package_know_what_bytes_follow_which(representation, demo_corpus):
+    images = capture.load(sorted(demo_corpus.glob("unlabelled/*.pcap")), representation).images[:64, ..., np.newaxis]
+    new = byte_phases.build(FillingSettings(), 0, 2)
+    shipped = byte_phases.pretrained(images, 2, byte_phases.Schedule(0, 64, 1.0), 0, representation)
+    losses = []
+    for model in (new, shipped):
+        model.compile(keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.0))
+        losses += model.fit(tf.data.Dataset.from_tensors(images), verbose=0, shuffle=False).history["hidden_byte_loss"]
+    assert losses[1] < losses[0] - 0.5  # nats a byte; most of a payload is encrypted, and stays near ln 256
+
+
+@pytest.mark.parametrize(
+    ("flags", "status", "told"),
+    [
+        (["--pretrain_from=none.npz"], 1, "--pretrain_from: none.npz: No such file"),
+        (["--init_from=none.npz"], 1, "--init_from: none.npz: No such file"),
+        (["--pretrain_from=shipped", "--pretraining_epochs=0"], 2, "--pretrain_from needs a phase 1"),
+        (["--pretrain_from=shipped", "--init_from=shipped"], 2, "give one of them"),
+        (["--pretrain_from=shipped"], 2, "made with --width=192, not 16"),
+        (["--init_from=shipped"], 2, "made with --width=192, not 16"),
+    ],
+)
+def test_what_phase_1_cannot_begin_from_is_refused(prepared, tmp_path, capsys, flags, status, told):
+    assert main(plus_flags(prepared, tmp_path / "run", *flags)) == status
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()  # so that the right command finds nothing in its way
+
+
+@pytest.mark.parametrize(("name", "file"), [("pretrain_from", "trunk.npz"), ("init_from", "classifier.keras")])
+def test_a_run_does_not_begin_from_what_it_would_replace(whole, prepared, capsys, name, file):
+    assert main(plus_flags(prepared, whole, f"--{name}={whole / file}", "--overwrite")) == 2
+    assert "lies in --run_dir" in capsys.readouterr().err
+    assert (whole / file).exists()
+
+
+def test_phase_1_does_not_go_on_from_a_classifier(whole, prepared, tmp_path, capsys):
+    assert main(plus_flags(prepared, tmp_path / "run", f"--pretrain_from={whole / 'classifier.keras'}")) == 1
+    assert "make it with --mode=pretrain" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_no_trunk_comes_for_every_representation(prepared, tmp_path, capsys, demo_corpus):
+    dataset = [f"--dataset={tmp_path / 'masked'}", f"--source={demo_corpus}", "--representation=masked"]
+    assert main(plus_flags(prepared, tmp_path / "run", *dataset, "--pretrain_from=shipped")) == 2
+    assert "trunks of l7, packets come with clgan_tf, none of masked" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_temperature_is_fitted_on_labels_that_its_network_has_not_learned_from(
     whole, prepared, tmp_path, monkeypatch
 ):
@@ -181,7 +266,7 @@ def test_what_is_no_trunk_is_refused_with_a_sentence(whole, prepared, tmp_path, 
     error = capsys.readouterr().err
     assert told in error
     assert str(trunk) in error
-    assert (tmp_path / "run").exists() == (damage != "missing")  # A typo leaves nothing that is in the way.
+    assert (tmp_path / "run").exists() == (damage in ("other network", "bomb"))  # found where it is loaded
 
 
 def test_a_trunk_of_other_networks_or_sessions_is_refused(whole, prepared, tmp_path, capsys, demo_corpus):

@@ -13,7 +13,8 @@ CORPUS = sorted((Path(__file__).parent / "corpus").iterdir())
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.name)
 def test_no_input_does_more_than_raise_our_own_error(tmp_path, monkeypatch, path):
-    for module, name in ((window, "CHUNK_BYTES"), (session_table, "INTERVAL")):
+    of_the_table = [(session_table, name) for name in ("INTERVAL", "MOST_LIVE_SESSIONS", "LEAVE_EARLY")]
+    for module, name in ((window, "CHUNK_BYTES"), *of_the_table):
         monkeypatch.setattr(module, name, getattr(module, name))  # puts back what the target sets
     data, rng = path.read_bytes(), random.Random(path.name)
     target.run(data, tmp_path / "a")

@@ -237,9 +237,10 @@ class SessionTable:
         """Beyond the first few rows there is room for the most at once: the system gives memory to what is written."""
         if rows <= len(self._images):
             return
-        for name in ("_keys", "_images", "_rows"):
+        # A key is written before it is read; zeros for so few bytes would be written, not asked of the system.
+        for name, make in (("_keys", np.empty), ("_images", np.zeros), ("_rows", np.zeros)):
             few = getattr(self, name)
-            many = np.zeros((max(rows, MOST_LIVE_SESSIONS), *few.shape[1:]), few.dtype)
+            many = make((max(rows, MOST_LIVE_SESSIONS), *few.shape[1:]), few.dtype)
             many[: len(few)] = few
             setattr(self, name, many)
 

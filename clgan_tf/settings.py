@@ -155,6 +155,7 @@ class PretrainSettings(Settings):
     MODE: ClassVar = "pretrain"
     # These say where and how, not what is computed.
     ABOUT_THE_DIRECTORY: ClassVar = ("run_dir", "dataset", "overwrite", "resume", "strategy")
+    BEGINS_FROM: ClassVar[tuple[str, ...]] = ("pretrain_from",)  # Each names a file.
 
     dataset: Path = setting(DATASET)
     run_dir: Path = setting(RUN_DIR)
@@ -203,8 +204,8 @@ class PretrainSettings(Settings):
         run, data = self.run_dir.resolve(), self.dataset.resolve()
         if run == data or run in data.parents or data in run.parents:
             raise ConfigError(f"--run_dir={self.run_dir} and --dataset={self.dataset} must not lie in each other.")
-        for name in ("pretrain_from", "init_from"):
-            given = getattr(self, name, None)
+        for name in self.BEGINS_FROM:
+            given = getattr(self, name)
             if given and run in given.resolve().parents:
                 raise ConfigError(f"--{name}={given} lies in --run_dir, which is made anew; give another --run_dir.")
         if self.pretrain_from and not self.pretraining_epochs:
@@ -225,6 +226,7 @@ class TrainSettings(PretrainSettings):
     """Settings of --mode=train. Which systems there are, `clgan_tf.models` knows."""
 
     MODE: ClassVar = "train"
+    BEGINS_FROM: ClassVar = ("pretrain_from", "init_from")
 
     model: str = setting(
         "CLGAN+, a small network that learns from it (clgan_lite), the paper's CLGAN, another system, or auto: CLGAN+ "

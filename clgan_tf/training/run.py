@@ -93,12 +93,13 @@ def _require_start(settings: PretrainSettings, dataset: Dataset) -> None:
     if isinstance(settings, TrainSettings) and settings.model not in (*models.WITH_TRUNK, models.AUTO):
         return
     facts, run = dataset.facts, RunDirectory(settings.run_dir)
-    starts = [("init_from", settings.init_from)] if isinstance(settings, TrainSettings) else []
-    if not (settings.resume and (run.trunk.exists() or checkpoint.exists(run.state))):
-        starts.append(("pretrain_from", settings.pretrain_from))
-    for name, given in starts:
-        path = trunk.file_of(name, given, facts.representation) if given else None
-        if path and (path.suffix != ".keras" or name == "pretrain_from"):
+    has_begun = settings.resume and (run.trunk.exists() or checkpoint.exists(run.state))
+    for name in settings.BEGINS_FROM:
+        given = getattr(settings, name)
+        if not given or (name == "pretrain_from" and has_begun):
+            continue
+        path = trunk.file_of(name, given, facts.representation)
+        if path.suffix != ".keras" or name == "pretrain_from":
             trunk.require_fit(path, facts.representation, facts.representation_version, settings.filling)
 
 

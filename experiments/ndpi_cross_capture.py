@@ -253,7 +253,7 @@ def systems(representation: str) -> list[str]:
     import_tensorflow()
     from clgan_tf.training import trunk
 
-    has_trunk = (trunk.FOLDER / f"{representation}.npz").exists()
+    has_trunk = representation in trunk.all_shipped()
     forms = [name for name, form in FORMS.items() if has_trunk or not form.is_begun_from_shipped_trunk]
     return [*models.ON_BYTES, *forms]
 

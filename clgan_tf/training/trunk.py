@@ -36,9 +36,14 @@ class TrunkFacts:
     begun_from: str = ""
 
 
+def all_shipped() -> dict[str, Path]:
+    """The trunks that come with clgan_tf, by representation."""
+    return {path.stem: path for path in sorted(FOLDER.glob("*.npz"))}
+
+
 def shipped(representation: str) -> Path:
     """The trunk of a representation that comes with clgan_tf. Raises ConfigError where none does."""
-    known = {path.stem: path for path in sorted(FOLDER.glob("*.npz"))}
+    known = all_shipped()
     if representation not in known:
         raise ConfigError(f"trunks of {', '.join(known)} come with clgan_tf, none of {representation}; {REMEDY}.")
     return known[representation]

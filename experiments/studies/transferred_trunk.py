@@ -87,8 +87,10 @@ def main() -> None:
     datasets = [open_dataset(path) for path in options.datasets]
     full, _ = byte_phases.usual_schedules()
     captures = sorted((Path(os.environ["CLGAN_DATA"]) / "captures/ndpi").iterdir())
-    real = {f"{full.epochs} epochs on {one.facts.source_kind}": one.read("train").images for one in datasets}
+    images, scored = [one.read("train").images for one in datasets], [one.read("validation") for one in datasets]
+    real = {f"{full.epochs} epochs on {one.facts.source_kind}": own for one, own in zip(datasets, images, strict=True)}
     real[f"{full.epochs} epochs on nDPI's captures"] = of_captures(captures)
+    names = [one.facts.class_names for one in datasets]
     none, short = full._replace(epochs=0), full._replace(epochs=SHORT)
     own_forms = {
         f"{SHORT} epochs on its own sessions": (short, None),
@@ -98,21 +100,14 @@ def main() -> None:
     found: dict[str, list[list[Scores]]] = {}  # by row and seed, a column a data set
     with progress.bar("Seeds", options.seeds, "") as bar:
         for seed in range(options.seeds):
-            tasks = [
-                Task(
-                    one.read("train").images,
-                    one.facts.class_names,
-                    few_labels(one, options.labels, "total", 0, seed).whole_budget,
-                    one.read("validation"),
-                )
-                for one in datasets
-            ]
+            budgets = [few_labels(one, options.labels, "total", 0, seed).whole_budget for one in datasets]
+            tasks = [Task(*task) for task in zip(images, names, budgets, scored, strict=True)]
             begun = {
-                "none": byte_phases.pretrained(tasks[0].images, 2, none, seed),
-                "shipped trunk": byte_phases.pretrained(tasks[0].images, 2, none, seed, REPRESENTATION),
+                "none": byte_phases.pretrained(images[0], 2, none, seed),
+                "shipped trunk": byte_phases.pretrained(images[0], 2, none, seed, REPRESENTATION),
             }
-            for name, images in real.items():
-                begun[name] = byte_phases.pretrained(images, 2, full, seed)
+            for name, sessions in real.items():
+                begun[name] = byte_phases.pretrained(sessions, 2, full, seed)
             for name, model in begun.items():
                 keep(found, name, [fine_tuned(model, task, seed) for task in tasks])
             for name, (schedule, shipped) in own_forms.items():

@@ -209,7 +209,7 @@ class PretrainSettings(Settings):
             if given and run in given.resolve().parents:
                 raise ConfigError(f"--{name}={given} lies in --run_dir, which is made anew; give another --run_dir.")
         if self.pretrain_from and not self.pretraining_epochs:
-            raise ConfigError("--pretrain_from needs a phase 1: --pretraining_epochs above 0; or --init_from without.")
+            raise ConfigError("--pretrain_from needs a phase 1: give --pretraining_epochs, or --init_from instead.")
 
     @property
     def _system(self) -> str:

@@ -90,8 +90,7 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
         second = second._replace(epochs=self.finetuning_epochs)
         model = byte_phases.pretrained(images, len(self.classes_), first, seed, self.trunk_of)
         labelled, others = Examples.of_images(images[is_labelled], labels), in_memory(images[~is_labelled])
-        byte_phases.learn_classes(model, labelled, others, second, TuningSettings(), seed)
-        return model.classifier()
+        return byte_phases.learn_classes(model, labelled, others, second, TuningSettings(), seed)
 
     def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
         """Probabilities float32 [n, K], columns as `classes_`, of bytes as `fit` takes them."""

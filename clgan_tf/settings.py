@@ -144,7 +144,12 @@ class TuningSettings(Settings):
         "clgan_plus: 0 draws labelled rows alike, 1 classes alike.", default=0.5, least=0, most=1
     )
     settles_last_layer: bool = setting(
-        "clgan_plus: phase 2 ends with the mean of its last layer and a logistic regression.", default=True
+        "clgan_plus: phase 2 ends with a last layer that is fitted anew, as the two below say.", default=True
+    )
+    reads_ngrams: bool = setting("clgan_plus: the last layer sees n-grams of bytes beside features.", default=True)
+    names_others: bool = setting(
+        "clgan_plus: the last layer learns of sessions without a label too, each named after the nearest labelled one.",
+        default=True,
     )
 
 

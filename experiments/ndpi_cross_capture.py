@@ -190,12 +190,13 @@ class Plus:
         self.model.set_weights(self.trunk)
         known = labels != UNLABELLED
         labelled, others = Examples.of_images(images[known], labels[known]), in_memory(images[~known])
-        byte_phases.learn_classes(self.model, labelled, others, self.schedule, TuningSettings(), self.seed)
+        tuning = TuningSettings()
+        self.network = byte_phases.learn_classes(self.model, labelled, others, self.schedule, tuning, self.seed)
         return self
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Labels int64 [n]."""
-        return self.model.classifier().predict(images, verbose=0).argmax(axis=1)
+        return self.network.predict(images, verbose=0).argmax(axis=1)
 
 
 def main() -> None:

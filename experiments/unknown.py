@@ -150,9 +150,10 @@ def held_out(path: Path, draw: int, elsewhere: bool) -> Row:
     labelled = Examples.of_images(shown.images, np.array([new[label] for label in shown.labels.tolist()]))
     first, second = byte_phases.usual_schedules()
     model = byte_phases.pretrained(sessions.images, len(known), first, draw)
-    byte_phases.learn_classes(model, labelled, in_memory(sessions.images), second, TuningSettings(), draw)
+    pool = in_memory(sessions.images)
+    network = byte_phases.learn_classes(model, labelled, pool, second, TuningSettings(), draw)
     facts = replace(data.facts, class_names=[names[label] for label in known])
-    built = build_classifier(model.classifier(), facts, sessions.images)
+    built = build_classifier(network, facts, sessions.images)
     classifier = Classifier(built, built.get_layer("probabilities"))
     is_known = np.isin(test.labels, known)
     return row(

@@ -96,7 +96,7 @@ def test_help_groups_every_flag_by_mode(capsys):
         (["--dataset=d", "--run_dir=r", "--labels=3", "--labels_unit=fraction"], "--labels must lie in (0, 1]"),
         (
             ["--dataset=d", "--run_dir=r", "--baselines=svm"],
-            "--baselines takes supervised, random_forest, extra_trees, nearest_neighbour, gradient_boosting, self_trained_forest, label_spreading, not 'svm'",
+            "--baselines takes supervised, random_forest, extra_trees, nearest_neighbour, ngram_neighbour, gradient_boosting, self_trained_forest, label_spreading, not 'svm'",
         ),
         (
             ["--dataset=d", "--run_dir=r", "--learning_rate=0"],

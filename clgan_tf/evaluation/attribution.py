@@ -7,6 +7,7 @@ import tensorflow as tf
 from clgan_tf.capture.representation import PACKET_ROW, ROW_PAYLOAD, Beginning, Representation
 from clgan_tf.data.examples import IMAGE_BYTES
 from clgan_tf.evaluation.headers import FRAME, headers_of
+from clgan_tf.models.byte_ngrams import NgramLogits
 
 NUMBERS = ("byte_vectors", "scaling")  # the layer of a network that makes numbers of bytes
 STEPS = 16
@@ -28,17 +29,29 @@ def integrated_gradients(classifier: keras.Model, images: np.ndarray, labels: np
     layer = next((layer for layer in classifier.layers if layer.name in NUMBERS), None)
     if layer is None:
         return None
-    before = keras.Model(classifier.input, layer.output)
-    behind = keras.Model(layer.output, classifier.output["probabilities"])
-    shown, nothing = before(images), before(np.zeros_like(images))
-    slope = tf.zeros_like(shown)
+    ngrams = [layer for layer in classifier.layers if isinstance(layer, NgramLogits)]
+    made = [layer.output, *(each.output for each in ngrams)]
+    before = keras.Model(classifier.input, made)
+    behind = keras.Model(made, classifier.output["probabilities"])
+    shown, nothing = (tf.nest.flatten(before(given)) for given in (images, np.zeros_like(images)))
+    slopes = [tf.zeros_like(each) for each in shown]
     for steps in np.split(np.arange(STEPS), STEPS // AT_ONCE):
-        between = tf.concat([nothing + (step + 0.5) / STEPS * (shown - nothing) for step in steps], axis=0)
+        between = [
+            tf.concat([start + (step + 0.5) / STEPS * (end - start) for step in steps], axis=0)
+            for start, end in zip(nothing, shown, strict=True)
+        ]
         with tf.GradientTape() as tape:
             tape.watch(between)
-            chance = tf.gather(behind(between, training=False), np.tile(labels, AT_ONCE), batch_dims=1)
-        slope += tf.add_n(tf.split(tape.gradient(chance, between), AT_ONCE)) / STEPS
-    return tf.reduce_sum(tf.reshape((shown - nothing) * slope, (len(images), IMAGE_BYTES, -1)), axis=-1).numpy()
+            chance = tf.gather(
+                behind(between if ngrams else between[0], training=False), np.tile(labels, AT_ONCE), batch_dims=1
+            )
+        for index, gradient in enumerate(tape.gradient(chance, between)):
+            slopes[index] += tf.add_n(tf.split(gradient, AT_ONCE)) / STEPS
+    added = tf.reshape((shown[0] - nothing[0]) * slopes[0], (len(images), IMAGE_BYTES, -1))
+    values = tf.reduce_sum(added, axis=-1).numpy()
+    for each, slope in zip(ngrams, slopes[1:], strict=True):  # Of zeros they say nothing.
+        values += tf.reduce_sum(each.of_places(images) * slope[:, tf.newaxis], axis=-1).numpy()
+    return values
 
 
 def parts_of(images: np.ndarray, representation: Representation) -> dict[str, np.ndarray]:

@@ -15,6 +15,7 @@ import numpy as np
 from clgan_tf.capture import REPRESENTATIONS, UNITS, SessionRules
 from clgan_tf.common import typed_json
 from clgan_tf.common.errors import ConfigError, ModelFileError
+from clgan_tf.models.byte_ngrams import COARSE, NgramLogits
 from clgan_tf.models.byte_summary import ByteSummary
 from clgan_tf.models.byte_vectors import ByteVectors
 from clgan_tf.models.classifier import OWN_NAMES, ClassProbabilities
@@ -59,11 +60,12 @@ def _own(kind: type) -> tuple[str, str, str]:
     return kind.__module__, kind.__name__, keras.saving.get_registered_name(kind)
 
 
-HEAD, FOREST = _own(ClassProbabilities), _own(Trees)
+HEAD, FOREST, NGRAMS = _own(ClassProbabilities), _own(Trees), _own(NgramLogits)
 # Everything that a classifier's configuration may name, as (module, class, registered name).
 ALLOWED = {
     HEAD,
     FOREST,
+    NGRAMS,
     _own(ByteSummary),
     _own(ByteVectors),
     _own(Familiarity),
@@ -148,6 +150,8 @@ def check(path: Path) -> None:
             raise _not_ours(path, f"its {named[1]} has a shape that none of ours has")
         if named == FOREST and 4 * sizes.get("leaves", 0) * sizes.get("num_classes", 0) > MAX_WEIGHTS_BYTES:
             raise _not_ours(path, "its trees have more leaves than any of ours")
+        if named == NGRAMS and 4 * COARSE * sizes.get("num_classes", 0) > MAX_WEIGHTS_BYTES:
+            raise _not_ours(path, "its n-grams have more classes than any of ours")
         if named == HEAD:
             heads += 1
             names = sizes.get("class_names")

@@ -83,7 +83,7 @@ def build_classifier(network: keras.Model, data: DataFacts, known: np.ndarray, t
     Returns:
       Bytes [batch, 28, 28, 1] -> {"probabilities": [batch, K], "familiarity": [batch]}; see Familiarity.
     """
-    features, logits = _features_and_logits(network)
+    features, logits = _features_and_logits(network.output)
     summary = ByteSummary(dtype="float32", name="summary")(network.input)
     kinds = [summary] if features is None else [features, summary]
     described = layers.Concatenate(dtype="float32", name=DESCRIBED)(kinds) if len(kinds) > 1 else summary
@@ -104,23 +104,26 @@ def build_classifier(network: keras.Model, data: DataFacts, known: np.ndarray, t
     return keras.Model(network.input, outputs, name="classifier")
 
 
-def _features_and_logits(network: keras.Model) -> tuple[keras.KerasTensor | None, keras.KerasTensor]:
+def _features_and_logits(output: keras.KerasTensor) -> tuple[keras.KerasTensor | None, keras.KerasTensor]:
     """What the last layer makes logits of, and the logits; also where that layer lies in a network inside.
 
-    A forest has no such features.
+    A forest has no such features. Where n-grams add to the logits, they are those of the network that they add to.
     """
-    given, last = _made_of(network.output)
+    (given, *others), last = _made_of(output)
     if isinstance(last, Trees):
-        return None, network.output
+        return None, output
+    if isinstance(last, layers.Add):
+        features, logits = _features_and_logits(given)
+        return features, last([logits, *others])
     if not isinstance(last, keras.Model):
-        return given, network.output
+        return given, output
     inner = last.output["logits"] if isinstance(last.output, dict) else last.output
-    inside = keras.Model(last.input, {"features": _made_of(inner)[0], "logits": inner}, name=last.name)(given)
+    inside = keras.Model(last.input, {"features": _made_of(inner)[0][0], "logits": inner}, name=last.name)(given)
     return inside["features"], inside["logits"]
 
 
-def _made_of(output: keras.KerasTensor) -> tuple[keras.KerasTensor, keras.Layer]:
-    """A layer's input and the layer itself, from its output."""
+def _made_of(output: keras.KerasTensor) -> tuple[list[keras.KerasTensor], keras.Layer]:
+    """A layer's inputs and the layer itself, from its output."""
     # A layer that several networks share has several inputs: the history says which one made this output.
     layer, node, _ = output._keras_history
-    return layer._inbound_nodes[node].input_tensors[0], layer
+    return layer._inbound_nodes[node].input_tensors, layer

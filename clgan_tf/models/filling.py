@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from clgan_tf.models import hiding, losses
+from clgan_tf.models.byte_ngrams import NgramLogits
 from clgan_tf.models.byte_vectors import HIDDEN
 from clgan_tf.models.pixels import IMAGE_BYTES, IMAGE_SHAPE
 from clgan_tf.models.two_networks import TwoNetworks, seed_of
@@ -22,6 +23,7 @@ FILLED_SHARE = 0.1
 MOST_FILLED = 72
 SPARE = 1.4  # Spans cover about their share; so much more leaves room for all of them.
 TRUNK, DECODER = "trunk", "decoder"  # the discriminator's parts after its byte vectors
+NGRAMS = "ngrams"  # what a classifier may have beside them
 
 
 class Weights(NamedTuple):
@@ -87,9 +89,16 @@ class FillingGAN(TwoNetworks):
         vectors = self.network.get_layer("byte_vectors")(hiding.to_rows(images))
         return self.network.get_layer(TRUNK)(vectors, training=training)["logits"]
 
-    def classifier(self) -> keras.Model:
-        """The discriminator's part that classifies, bytes [batch, 28, 28, 1] uint8 -> logits [batch, K]."""
-        return self._of_images("logits")
+    def classifier(self, ngrams: NgramLogits | None = None) -> keras.Model:
+        """The discriminator's part that classifies, bytes [batch, 28, 28, 1] uint8 -> logits [batch, K].
+
+        ngrams: what is added to the logits.
+        """
+        network = self._of_images("logits")
+        if ngrams is None:
+            return network
+        total = keras.layers.Add(dtype="float32", name="sum")([network.output, ngrams(network.input)])
+        return keras.Model(network.input, total, name=self.name)
 
     def describer(self) -> keras.Model:
         """What the last layer makes logits of: bytes [batch, 28, 28, 1] uint8 -> features [batch, 3 * width]."""

@@ -1,14 +1,17 @@
-"""scikit-learn's classifiers on raw bytes, one byte a feature: what a practitioner would try first."""
+"""Classifiers on raw bytes, scikit-learn's with one byte a feature: what a practitioner would try first."""
 
 from typing import Any
 
 import keras
 import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 
+from clgan_tf.data.examples import UNLABELLED
 from clgan_tf.models.forest import forest_network
+from clgan_tf.models.ngram_vectors import cosines
 
 NUM_TREES = 200
 
@@ -43,6 +46,24 @@ def label_spreading(_seed: int) -> LabelSpreading:
     return LabelSpreading(kernel="knn", n_jobs=-1)
 
 
+class NgramNeighbour(ClassifierMixin, BaseEstimator):
+    """The labelled session with the most alike n-grams of bytes, as `ngram_vectors` weighs them among all sessions."""
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> "NgramNeighbour":  # noqa: N803
+        """X: uint8 [n, 784]; y: int64 [n], -1 where there is no label."""
+        self.among_, self.known_, self.labels_ = X, X[y != UNLABELLED], y[y != UNLABELLED]
+        return self
+
+    def predict(self, X: np.ndarray) -> np.ndarray:  # noqa: N803
+        """Labels int64 [n] of uint8 [n, 784]."""
+        return self.labels_[cosines(X, self.known_, self.among_).argmax(axis=1)]
+
+
+def ngram_neighbour(_seed: int) -> NgramNeighbour:
+    """What compares sessions as a search engine compares texts; it learns nothing else."""
+    return NgramNeighbour()
+
+
 class OnBytes:
     """A classifier whose features are an image's bytes."""
 
@@ -52,7 +73,7 @@ class OnBytes:
     @property
     def is_semi_supervised(self) -> bool:
         """Whether it learns from unlabelled sessions too."""
-        return isinstance(self.classifier, SelfTrainingClassifier | LabelSpreading)
+        return isinstance(self.classifier, SelfTrainingClassifier | LabelSpreading | NgramNeighbour)
 
     def fit(self, images: np.ndarray, labels: np.ndarray) -> "OnBytes":
         """images: uint8 [n, 28, 28, 1]; labels: int64 [n], -1 where there is none and it is semi-supervised."""

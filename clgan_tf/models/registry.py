@@ -38,10 +38,11 @@ NETWORKS = {
     ),
     "cnn_lstm": System("CNN-LSTM", "clgan_tf.models.cnn_lstm:cnn_lstm"),
 }
-ON_BYTES = {  # scikit-learn's: they take a seed and have fit and predict
+ON_BYTES = {  # as scikit-learn's: they take a seed and have fit and predict
     "random_forest": System("RandomForest", "clgan_tf.models.on_bytes:random_forest"),
     "extra_trees": System("ExtraTrees", "clgan_tf.models.on_bytes:extra_trees"),
     "nearest_neighbour": System("1-nearest neighbour", "clgan_tf.models.on_bytes:nearest_neighbour"),
+    "ngram_neighbour": System("1-nearest by n-grams", "clgan_tf.models.on_bytes:ngram_neighbour"),
     "gradient_boosting": System("Gradient boosting", "clgan_tf.models.on_bytes:gradient_boosting"),
     "self_trained_forest": System("Self-trained forest", "clgan_tf.models.on_bytes:self_trained_forest"),
     "label_spreading": System("Label spreading", "clgan_tf.models.on_bytes:label_spreading"),

@@ -146,8 +146,9 @@ def finetune(model: FillingGAN, settings: TrainSettings, few: FewLabels, run: Ru
         callbacks.MetricsLog(run.metrics_log, phase),
         TensorBoard(run.tensorboard, phase, schedule.rows),
     ]
-    learn_classes(model, few.whole_budget, few.unlabelled, schedule, settings.tuning, settings.seed, watchers, phase)
-    return model.classifier()
+    return learn_classes(
+        model, few.whole_budget, few.unlabelled, schedule, settings.tuning, settings.seed, watchers, phase
+    )
 
 
 def pretrained(
@@ -209,10 +210,13 @@ def learn_classes(
     seed: int,
     watchers: Sequence[keras.callbacks.Callback] = (),
     phase: str = "finetuning",
-) -> None:
+) -> keras.Model:
     """Phase 2: trains the discriminator's classifying part on labelled sessions, half a batch in two views each.
 
     At its end the last layer is settled; see `last_layer`.
+
+    Returns:
+      Bytes [batch, 28, 28, 1] -> logits [batch, K]; it shares the model's weights.
     """
     network = FineTuned(model, tuning.fills, tuning.changed_share, tuning.consistency_weight, seed)
     steps = steps_of_finetuning(len(labelled))
@@ -230,5 +234,9 @@ def learn_classes(
         shuffle=False,  # The pipeline has shuffled.
         callbacks=[callbacks.Progress(title, schedule.rows, steps, schedule.epochs), *watchers],
     )
-    if tuning.settles_last_layer:
-        last_layer.settle(model, labelled)
+    if not tuning.settles_last_layer:
+        return model.classifier()
+    others = labelled.images[:0]
+    if tuning.names_others and unlabelled.count:
+        others = pipeline.sample(unlabelled, last_layer.MOST_NAMED, seed)
+    return model.classifier(last_layer.settle(model, labelled, others, tuning.reads_ngrams, seed))

@@ -1,58 +1,101 @@
-"""The end of phase 2: CLGAN+'s last layer becomes the mean of what it has learned and of one fitted anew.
+"""The end of phase 2: CLGAN+'s last layer is fitted anew, to more than it was trained on.
 
-Phase 2 shows changed sessions and small classes more often than they come, and its steps may be too few for its last
-layer to settle; what it has made of the trunk is good all the same (Kang et al., "Decoupling Representation and
-Classifier for Long-Tailed Recognition", ICLR 2020). The fitted layer sees labelled sessions as they are, and is better
-on sessions like them; the learned one is where sessions differ more, as those of other networks do. The mean of both
-layers' weights gives the mean of their logits.
+It sees n-grams of bytes beside the network's features, and besides the labelled sessions others, each with the label of
+the labelled one that is nearest to it. Two sessions are near if they have n-grams in common, and alike features: what
+names a session may lie anywhere in it, and is learnt by heart where a network, few sessions at hand, finds no rule.
+So few sessions are not enough to learn from n-grams, but their neighbours are: it is co-training (Blum and Mitchell
+1998) of two views, each of which knows what the other does not.
 """
 
-import warnings
-
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
+from scipy import sparse
+from sklearn.preprocessing import StandardScaler, normalize
+from sklearn.svm import LinearSVC
 
+from clgan_tf.common.progress import bar
 from clgan_tf.data.examples import Examples
-from clgan_tf.models.filling import FillingGAN
+from clgan_tf.models import ngram_vectors
+from clgan_tf.models.byte_ngrams import COARSE, NgramLogits
+from clgan_tf.models.calibration import fitted_temperature
+from clgan_tf.models.filling import NGRAMS, FillingGAN
+from clgan_tf.models.pixels import IMAGE_SHAPE
 from clgan_tf.models.prediction import predict
 
+MOST_NAMED = 10_000  # sessions that are named; more of them changed nothing
+NGRAMS_SHARE = 0.8  # of n-grams' cosine in how near two sessions are; the rest is that of features
+PENALTY = 0.1  # scikit-learn's C
 NEVER = float(np.log(1e-6))  # the logit of a class of which no session was shown, beside others around 0
 
 
-def settle(model: FillingGAN, labelled: Examples) -> None:
-    """Gives the last layer the mean of its own weights and of `fitted` ones."""
-    if weights := fitted(model, labelled):
-        layer = model.last_layer
-        layer.set_weights([(own + other) / 2 for own, other in zip(layer.get_weights(), weights, strict=True)])
-
-
-def fitted(model: FillingGAN, labelled: Examples) -> tuple[np.ndarray, np.ndarray] | None:
-    """Kernel and bias of a last layer for the trunk as it is; None of one class, where nothing is to be told apart."""
-    if len(set(labelled.labels.tolist())) < 2:
-        return None
-    features = predict(model.describer(), labelled.images)
-    return logistic_regression(features, labelled.labels, model.last_layer.units)
-
-
-def logistic_regression(features: np.ndarray, labels: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """scikit-learn's with its defaults, on standardised features, as a layer that takes them as they are.
+def settle(
+    model: FillingGAN, labelled: Examples, others: np.ndarray, reads_ngrams: bool, seed: int
+) -> NgramLogits | None:
+    """Gives the model a last layer that is fitted anew; of one class, where nothing is to be told apart, none.
 
     Args:
-      features: float [n, d]. labels: int64 [n], of two classes at least.
+      others: sessions without a label, uint8 [n, 28, 28, 1]; n may be 0.
+      reads_ngrams: whether n-grams are seen. Sessions are near by features alone where they are not.
+
+    Returns:
+      What n-grams add to the logits that the model gives, if they are seen.
+    """
+    if len(set(labelled.labels.tolist())) < 2:
+        return None
+    images = np.concatenate([labelled.images, others])
+    scaler = StandardScaler()
+    features = scaler.fit_transform(predict(model.describer(), images).astype(np.float64))
+    names = named(images, features, labelled.labels, reads_ngrams)
+    reach = 1 / np.sqrt(features.shape[1])  # A session's features are about as long as its n-grams.
+    columns = [sparse.csr_matrix(reach * features)]
+    if reads_ngrams:
+        weights = ngram_vectors.weights_of(images, COARSE)
+        columns.append(sparse.vstack([ngram_vectors.summed(part, weights) for part in ngram_vectors.parts(images)]))
+    kernel, bias = fitted(sparse.hstack(columns).tocsr(), names, len(labelled), model.num_classes, seed)
+    of_features = reach * kernel[: features.shape[1]] / scaler.scale_[:, np.newaxis]
+    model.last_layer.set_weights([of_features, bias - scaler.mean_ @ of_features])
+    if not reads_ngrams:
+        return None
+    ngrams = NgramLogits(model.num_classes, dtype="float32", name=NGRAMS)
+    ngrams.build((None, *IMAGE_SHAPE))
+    ngrams.take(kernel[features.shape[1] :], weights)
+    return ngrams
+
+
+def named(images: np.ndarray, features: np.ndarray, labels: np.ndarray, reads_ngrams: bool) -> np.ndarray:
+    """Each session's own label, or else that of the nearest labelled one, int64 [n].
+
+    Args:
+      images: uint8 [n, 28, 28, 1]; features: float [n, d], standardised; labels: int64 [m], of the first m.
+    """
+    known = len(labels)
+    if known == len(images):
+        return labels
+    others = slice(known, None)
+    directions = normalize(features)
+    near = directions[others] @ directions[:known].T
+    if reads_ngrams:
+        near = (1 - NGRAMS_SHARE) * near + NGRAMS_SHARE * ngram_vectors.cosines(images[others], images[:known], images)
+    return np.concatenate([labels, labels[near.argmax(axis=1)]])
+
+
+def fitted(
+    columns: sparse.csr_matrix, names: np.ndarray, labelled: int, num_classes: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """A linear support vector machine for each class against all others, as logits.
+
+    Their unit is chosen so that the first `labelled` sessions' names are likeliest.
 
     Returns:
       Kernel float64 [d, num_classes] and bias float64 [num_classes].
     """
-    scaler, regression = StandardScaler(), LogisticRegression()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # More than its hundred steps changed no score.
-        regression.fit(scaler.fit_transform(features.astype(np.float64)), labels)
-    of_classes, biases, shown = regression.coef_, regression.intercept_, regression.classes_
-    if len(shown) == 2:  # Of two classes it has the second one's logit alone.
-        of_classes, biases = np.stack([0 * of_classes[0], of_classes[0]]), np.array([0.0, biases[0]])
-    kernel, bias = np.zeros((features.shape[1], num_classes)), np.full(num_classes, NEVER)
-    kernel[:, shown] = (of_classes / scaler.scale_).T
-    bias[shown] = biases - scaler.mean_ @ kernel[:, shown]
-    return kernel, bias
+    kernel, bias = np.zeros((columns.shape[1], num_classes)), np.full(num_classes, NEVER)
+    shown = np.unique(names)
+    with bar("Last layer", len(shown), " classes") as moved:
+        for label in shown:
+            machine = LinearSVC(C=PENALTY, tol=1e-3, random_state=seed).fit(columns, names == label)
+            kernel[:, label], bias[label] = machine.coef_[0], machine.intercept_[0]
+            moved.update()
+    logits = columns[:labelled] @ kernel[:, shown] + bias[shown]
+    unit = fitted_temperature(logits, np.searchsorted(shown, names[:labelled]))
+    bias[shown] /= unit
+    return kernel / unit, bias

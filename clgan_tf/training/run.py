@@ -216,6 +216,7 @@ def _classifying(model: keras.Model) -> keras.Model:
 def _labels_alone(settings: TrainSettings, dataset: Dataset, few: FewLabels, run: RunDirectory) -> keras.Model:
     with computing_in(settings.precision):
         if settings.model in models.WITH_TRUNK:
+            settings = replace(settings, tuning=replace(settings.tuning, names_others=False))
             model = byte_phases.build(settings.filling, settings.seed, len(dataset.facts.class_names))
             return in_float32(byte_phases.finetune(model, settings, few, run, models.LABELS_ALONE))
         network = _classifying(phases.build_model(settings, len(dataset.facts.class_names)))

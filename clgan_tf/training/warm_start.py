@@ -5,7 +5,7 @@ from pathlib import Path
 from clgan_tf.common.errors import ConfigError
 from clgan_tf.data.description import DataFacts
 from clgan_tf.models import archive
-from clgan_tf.models.filling import TRUNK, FillingGAN
+from clgan_tf.models.filling import NGRAMS, TRUNK, FillingGAN
 
 LOGITS = "logits"
 REMEDY = "give a classifier.keras that --model=clgan_plus has made of such sessions"
@@ -32,7 +32,7 @@ def load(path: Path, model: FillingGAN, data: DataFacts) -> None:
     known = {layer.name: layer for layer in archive.leaves(saved)}
     own = (vectors, *(layer for layer in trunk.layers if layer.weights and layer.name != LOGITS))
     others = {name for name, layer in known.items() if layer.weights} - {layer.name for layer in own}
-    if others - {LOGITS, "familiarity"}:
+    if others - {LOGITS, NGRAMS, "familiarity"}:
         raise ConfigError(f"{path} is of another model, or with --attention; {REMEDY}.")
     for layer in own:
         given = known[layer.name].get_weights() if layer.name in known else []

@@ -16,6 +16,7 @@ from clgan_tf.common.quiet import import_tensorflow
 
 import_tensorflow()
 
+import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
 from clgan_tf import models  # noqa: E402
@@ -35,20 +36,19 @@ Labels = Callable[[np.ndarray], np.ndarray]
 
 def under_a_linear_head(model: FillingGAN, labelled: Examples) -> Labels:
     """A head on the frozen trunk; returns images -> labels."""
-    model.last_layer.set_weights(last_layer.fitted(model, labelled))
-    return labels_of(model)
+    last_layer.settle(model, labelled, labelled.images[:0], reads_ngrams=False, seed=0)
+    return labels_of(model.classifier())
 
 
 def fine_tuned(model: FillingGAN, labelled: Examples, seed: int) -> Labels:
-    """CLGAN+'s own phase 2; returns images -> labels."""
-    schedule = byte_phases.usual_schedules()[1]
-    byte_phases.learn_classes(model, labelled, in_memory(labelled.images), schedule, TuningSettings(), seed)
-    return labels_of(model)
+    """CLGAN+'s own phase 2, without n-grams and on labels alone, as above; returns images -> labels."""
+    schedule, tuning = byte_phases.usual_schedules()[1], TuningSettings(reads_ngrams=False, names_others=False)
+    none = in_memory(labelled.images[:0])
+    return labels_of(byte_phases.learn_classes(model, labelled, none, schedule, tuning, seed))
 
 
-def labels_of(model: FillingGAN) -> Labels:
-    """Images -> labels, as the model says."""
-    network = model.classifier()
+def labels_of(network: keras.Model) -> Labels:
+    """Images -> labels, as the network says."""
     return lambda images: network.predict(images, batch_size=ROWS, verbose=0).argmax(axis=1)
 
 

@@ -56,8 +56,9 @@ def classifier(dataset: Dataset, path: Path, labelled: Examples, others: Example
     model = byte_phases.build(FillingSettings(), seed, len(dataset.facts.class_names))
     trunk.load(path, model, dataset.facts, FillingSettings())
     schedule = byte_phases.usual_schedules()[1]
-    byte_phases.learn_classes(model, labelled, in_memory(others.images), schedule, TuningSettings(), seed)
-    network = build_classifier(model.classifier(), dataset.facts, others.images[:KNOWN])
+    pool = in_memory(others.images)
+    trained = byte_phases.learn_classes(model, labelled, pool, schedule, TuningSettings(), seed)
+    network = build_classifier(trained, dataset.facts, others.images[:KNOWN])
     return Classifier(network, network.get_layer("probabilities"))
 
 

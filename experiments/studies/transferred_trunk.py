@@ -60,14 +60,14 @@ class Task(NamedTuple):
 
 def fine_tuned(begun: FillingGAN, task: Task, seed: int) -> Scores:
     """Phase 2 from a trunk."""
-    _, names, labelled, scored = task
+    images, names, labelled, scored = task
     model = byte_phases.build(FillingSettings(), seed, len(names))
     own = trunk.variables(model)
     for name, variable in trunk.variables(begun).items():
         own[name].assign(variable)
     _, schedule = byte_phases.usual_schedules()
-    byte_phases.learn_classes(model, labelled, in_memory(labelled.images), schedule, TuningSettings(), seed)
-    return score(scored.labels, predict(model.classifier(), scored.images).argmax(axis=1), names)
+    network = byte_phases.learn_classes(model, labelled, in_memory(images), schedule, TuningSettings(), seed)
+    return score(scored.labels, predict(network, scored.images).argmax(axis=1), names)
 
 
 def of_forest(task: Task, seed: int) -> Scores:

@@ -114,7 +114,7 @@ def test_every_network_has_features_that_belong_to_its_own_logits(name):
     options = {"width": 16} if name == models.PLUS else {}
     model = models.build(name, 5, seed=0, **options)
     network = model.classifier() if hasattr(model, "classifier") else model
-    features, logits = _features_and_logits(network)
+    features, logits = _features_and_logits(network.output)
     both = keras.Model(network.input, {"features": features, "logits": logits})
     images = np.random.default_rng(0).integers(0, 256, (3, 28, 28, 1), np.uint8)
     found = both(images, training=False)

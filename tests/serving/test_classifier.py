@@ -18,6 +18,7 @@ from clgan_tf.common.errors import ModelFileError
 from clgan_tf.common.quiet import OF_KERAS
 from clgan_tf.main import main
 from clgan_tf.models import archive
+from clgan_tf.models.byte_ngrams import NgramLogits
 from clgan_tf.models.classifier import build_classifier
 from clgan_tf.serving.classifier import timestamps
 from tests import packets as p
@@ -76,15 +77,36 @@ def test_its_features_are_what_the_last_layer_makes_logits_of(finished_run, prep
     np.testing.assert_allclose(classifier.features(images) @ kernel + bias, classifier.logits(images), atol=1e-4)
 
 
-def test_a_script_that_imports_nothing_else_loads_a_classifier_of_the_default_network(prepared, tmp_path):
+@pytest.fixture(scope="module")
+def plus(prepared, tmp_path_factory):
+    """The file of a classifier of the default network, untrained, that goes by n-grams too."""
+    classes = len(prepared.facts.class_names)
+    network = models.build(models.PLUS, classes, seed=0, width=16)
+    network = network.classifier(NgramLogits(classes, dtype="float32", name="ngrams"))
+    path = tmp_path_factory.mktemp("plus") / "classifier.keras"
+    build_classifier(network, prepared.facts, prepared.read("train").images).save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("classes", "words"),
+    [
+        (10**6, "NgramLogits is larger than any of ours"),
+        (4000, "n-grams have more classes than any of ours"),
+        (7, "is damaged"),
+    ],
+)
+def test_ngrams_of_more_classes_than_there_are_take_no_memory(plus, tmp_path, classes, words):
+    rewritten(plus, tmp_path / "hostile.keras", config_with('"num_classes": 12', f'"num_classes": {classes}'))
+    with pytest.raises(ModelFileError, match=words):
+        serving.load(tmp_path / "hostile.keras")
+
+
+def test_a_script_that_imports_nothing_else_loads_a_classifier_of_the_default_network(plus):
     """Keras must know our layers by then, whatever trained it."""
-    network = models.build(models.PLUS, len(prepared.facts.class_names), seed=0, width=16).classifier()
-    build_classifier(network, prepared.facts, prepared.read("train").images).save(tmp_path / "classifier.keras")
     script = "import sys; from clgan_tf import serving; print(len(serving.load(sys.argv[1]).class_names))"
-    done = subprocess.run(
-        [sys.executable, "-c", script, tmp_path / "classifier.keras"], capture_output=True, text=True, check=True
-    )
-    assert int(done.stdout) == len(prepared.facts.class_names)
+    done = subprocess.run([sys.executable, "-c", script, plus], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == 12
 
 
 def test_a_classifier_of_an_earlier_version_is_told_apart_from_a_damaged_one(finished_run, tmp_path):

@@ -76,7 +76,14 @@ def test_of_equals_the_first_is_chosen(few):
 def test_a_run_keeps_the_best_and_says_by_how_much(prepared, demo_corpus, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(byte_phases, "STEPS_PER_EPOCH", 1)  # Forests are better than that.
     run = tmp_path / "run"
-    flags = ["--model=auto", "--unlabelled=0", "--width=16", "--pretraining_epochs=1", "--finetuning_epochs=1"]
+    flags = [
+        "--model=auto",
+        "--nosettles_last_layer",
+        "--unlabelled=0",
+        "--width=16",
+        "--pretraining_epochs=1",
+        "--finetuning_epochs=1",
+    ]
     assert main(train_flags(prepared, run, *flags)) == 0
     result = read_result(run / "metrics.json")
     assert list(result.systems) == ["auto"]

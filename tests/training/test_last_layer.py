@@ -1,13 +1,14 @@
-"""The last layer of CLGAN+ fitted anew: what scikit-learn's regression says, and nothing else changed."""
+"""The last layer of CLGAN+ fitted anew: who is near whom, what it sees, and nothing else changed."""
 
 import numpy as np
 import pytest
-from scipy.special import softmax
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
+from scipy import sparse
+from sklearn.svm import LinearSVC
 
 from clgan_tf.data.examples import Examples
 from clgan_tf.data.few_labels import in_memory
+from clgan_tf.models import ngram_vectors
+from clgan_tf.models.byte_ngrams import COARSE
 from clgan_tf.settings import FillingSettings, TuningSettings
 from clgan_tf.training import byte_phases, last_layer
 from clgan_tf.training.byte_phases import Schedule
@@ -15,34 +16,53 @@ from clgan_tf.training.byte_phases import Schedule
 SHORT = Schedule(epochs=1, rows=8, rate=1e-3)
 
 
-def blobs(classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Features [60, 5] far from the origin, of different scales, and their labels."""
+def blobs(classes: int, seed: int = 0) -> tuple[sparse.csr_matrix, np.ndarray]:
+    """Features [60, 5] and their labels."""
     rng = np.random.default_rng(seed)
     labels = np.arange(60) % classes
-    features = rng.normal(size=(60, 5)) + rng.normal(size=(classes, 5))[labels]
-    return features * [1, 10, 100, 0.1, 1] + 7, labels
+    return sparse.csr_matrix(rng.normal(size=(60, 5)) + 2 * rng.normal(size=(classes, 5))[labels]), labels
 
 
 @pytest.mark.parametrize("classes", [2, 3, 7])
-def test_it_says_what_scikit_learn_says_on_standardised_features(classes):
+def test_it_names_what_scikit_learns_machines_name_and_is_surer_the_better_they_tell(classes):
     features, labels = blobs(classes)
-    kernel, bias = last_layer.logistic_regression(features, labels, classes)
-    scaler = StandardScaler().fit(features)
-    expected = LogisticRegression().fit(scaler.transform(features), labels).predict_proba(scaler.transform(features))
-    np.testing.assert_allclose(softmax(features @ kernel + bias, axis=1), expected, atol=1e-9)
+    kernel, bias = last_layer.fitted(features, labels, 60, classes, seed=0)
+    logits = features @ kernel + bias
+    machines = [
+        LinearSVC(C=last_layer.PENALTY, tol=1e-3, random_state=0).fit(features, labels == one) for one in range(classes)
+    ]
+    expected = np.stack([one.decision_function(features) for one in machines], axis=1)
+    unit = expected[0, 0] / logits[0, 0]
+    np.testing.assert_allclose(logits * unit, expected, atol=1e-9)
+    noise = np.random.default_rng(1).integers(0, classes, 60)
+    of_noise, bias = last_layer.fitted(features, noise, 60, classes, seed=0)
+    assert np.ptp(features @ of_noise + bias) < np.ptp(logits)
 
 
 @pytest.mark.parametrize("shown", [[0, 2, 5], [1, 4]])
 def test_a_class_of_which_nothing_was_shown_is_not_named(shown):
     features, labels = blobs(len(shown))
-    kernel, bias = last_layer.logistic_regression(features, np.array(shown)[labels], 6)
-    probabilities = softmax(features @ kernel + bias, axis=1)
+    kernel, bias = last_layer.fitted(features, np.array(shown)[labels], 60, 6, seed=0)
+    said = features @ kernel + bias
     absent = sorted(set(range(6)) - set(shown))
-    assert np.all(probabilities[:, absent] < 1e-5)
-    assert not set(probabilities.argmax(axis=1)) & set(absent)
-    shares = probabilities[:, shown] / probabilities[:, shown].sum(axis=1, keepdims=True)
-    kernel, bias = last_layer.logistic_regression(features, labels, len(shown))
-    np.testing.assert_allclose(shares, softmax(features @ kernel + bias, axis=1), atol=1e-9)
+    assert not np.any(kernel[:, absent])
+    assert np.all(bias[absent] == last_layer.NEVER)
+    assert not set(said.argmax(axis=1)) & set(absent)
+
+
+def test_a_session_is_named_after_the_labelled_one_with_its_ngrams_or_its_features():
+    rng = np.random.default_rng(0)
+    texts = rng.integers(1, 256, (2, 400), np.uint8)
+    images = np.zeros((12, 784), np.uint8)
+    images[:2, :400] = texts
+    for row in range(2, 12):  # The text of one of the two, further behind in every session.
+        images[row, row : row + 400] = texts[row % 2]
+    of_nobody = rng.normal(size=(12, 3))
+    names = last_layer.named(images.reshape(-1, 28, 28, 1), of_nobody, np.array([7, 4]), reads_ngrams=True)
+    assert names.tolist() == [7, 4] * 6
+    alike = np.array([[1.0, 0], [0, 1]])[[0, 1, *([1] * 10)]]
+    names = last_layer.named(images.reshape(-1, 28, 28, 1), alike, np.array([7, 4]), reads_ngrams=False)
+    assert names.tolist() == [7, *([4] * 11)]
 
 
 @pytest.fixture(scope="module")
@@ -54,32 +74,45 @@ def labelled() -> Examples:
     return Examples.of_images(images, labels)
 
 
-def learned(labelled: Examples, **tuning):
+def learned(labelled: Examples, others: np.ndarray | None = None, **tuning):
     model = byte_phases.build(FillingSettings(width=16), 0, 3)
-    byte_phases.learn_classes(model, labelled, in_memory(labelled.images[:0]), SHORT, TuningSettings(**tuning), seed=0)
-    return model
+    others = in_memory(labelled.images[:0] if others is None else others)
+    return model, byte_phases.learn_classes(model, labelled, others, SHORT, TuningSettings(**tuning), seed=0)
 
 
 def test_phase_2_ends_with_it_and_only_the_last_layer_differs(labelled, monkeypatch):
     monkeypatch.setattr(byte_phases, "STEPS_PER_EPOCH", 2)
-    settled, without = learned(labelled), learned(labelled, settles_last_layer=False)
-    features = settled.describer().predict(labelled.images, verbose=0)
-    fitted = last_layer.logistic_regression(features, labelled.labels, 3)
-    kernel, bias = ((one + other) / 2 for one, other in zip(without.last_layer.get_weights(), fitted, strict=True))
-    np.testing.assert_allclose(
-        settled.classifier().predict(labelled.images, verbose=0), features @ kernel + bias, rtol=1e-3, atol=1e-4
-    )
+    (settled, network), (without, plain) = learned(labelled), learned(labelled, settles_last_layer=False)
     changed = {
         one.path
         for one, other in zip(settled.network.weights, without.network.weights, strict=True)
         if not np.array_equal(one, other)
     }
     assert changed == {weight.path for weight in settled.last_layer.weights}
+    weights = ngram_vectors.weights_of(labelled.images, COARSE)
+    table = network.get_layer("ngrams").table.numpy()
+    kernel = table[:COARSE, :3] / np.maximum(weights, 1e-9)[:, np.newaxis]
+    expected = settled.classifier().predict(labelled.images, verbose=0)
+    expected += ngram_vectors.summed(labelled.images, weights) @ kernel
+    np.testing.assert_allclose(network.predict(labelled.images, verbose=0), expected, rtol=1e-3, atol=1e-4)
+    np.testing.assert_array_equal(
+        plain.predict(labelled.images, verbose=0), without.classifier().predict(labelled.images, verbose=0)
+    )
+    assert "ngrams" not in {layer.name for layer in plain.layers}
+    assert "ngrams" not in {layer.name for layer in learned(labelled, reads_ngrams=False)[1].layers}
+
+
+def test_what_has_no_label_is_learned_from_unless_it_is_not_to_be(labelled, monkeypatch):
+    monkeypatch.setattr(byte_phases, "STEPS_PER_EPOCH", 2)
+    others = np.random.default_rng(2).integers(0, 256, (10, 28, 28, 1), np.uint8)
+    (one, _), (other, _) = learned(labelled), learned(labelled, others, names_others=False)
+    np.testing.assert_array_equal(one.last_layer.kernel, other.last_layer.kernel)
+    assert np.any(one.last_layer.kernel.numpy() != learned(labelled, others)[0].last_layer.kernel.numpy())
 
 
 def test_of_one_class_alone_there_is_nothing_to_fit(labelled):
     model = byte_phases.build(FillingSettings(width=16), 0, 3)
     before = [weight.numpy() for weight in model.last_layer.weights]
-    last_layer.settle(model, labelled[labelled.labels == 1])
+    assert last_layer.settle(model, labelled[labelled.labels == 1], labelled.images, True, 0) is None
     for one, other in zip(before, model.last_layer.weights, strict=True):
         np.testing.assert_array_equal(one, other)

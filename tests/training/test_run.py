@@ -43,7 +43,7 @@ def test_a_run_directory_holds_everything(finished_run):
 
 @pytest.mark.parametrize("name", ["dcgan", "bytesgan", "autoencoder", "cnn_lstm"])
 def test_every_compared_system_runs_the_same_phases_and_its_classifier_loads(prepared, tmp_path, name):
-    trees = "--baselines=extra_trees,nearest_neighbour,self_trained_forest,label_spreading"
+    trees = "--baselines=extra_trees,nearest_neighbour,ngram_neighbour,self_trained_forest,label_spreading"
     flags = train_flags(prepared, tmp_path / "run", f"--model={name}", "--pretraining_epochs=1", trees)
     assert main(flags) == 0
     metrics = json.loads((tmp_path / "run/metrics.json").read_text())

@@ -40,20 +40,20 @@ def counted(images: np.ndarray, buckets: int) -> sparse.csr_matrix:
     return counts
 
 
-def parts(images: np.ndarray) -> Iterator[np.ndarray]:
-    """Some rows at a time, with a bar: a session's n-grams take 30 times its bytes."""
-    starts = range(0, len(images), ROWS_AT_ONCE)
+def parts(count: int) -> Iterator[slice]:
+    """Some of so many rows at a time, with a bar: a session's n-grams take 30 times its bytes."""
+    starts = range(0, count, ROWS_AT_ONCE)
     with bar("n-grams of bytes", len(starts), "") as shown:
         for start in starts:
-            yield images[start : start + ROWS_AT_ONCE]
+            yield slice(start, start + ROWS_AT_ONCE)
             shown.update()
 
 
 def weights_of(images: np.ndarray, buckets: int) -> np.ndarray:
     """What each bucket counts, float32 [buckets]: the root of ln(sessions / sessions that have it); 0 of the rarest."""
     have = np.zeros(buckets)
-    for part in parts(images):
-        have += np.bincount(counted(part, buckets).indices, minlength=buckets)
+    for rows in parts(len(images)):
+        have += np.bincount(counted(images[rows], buckets).indices, minlength=buckets)
     count = len(images)
     is_told = have >= max(2, RAREST * count)
     return np.sqrt(np.log(np.where(is_told, count / np.maximum(have, 1), 1.0))).astype(np.float32)
@@ -66,14 +66,16 @@ def vectors(images: np.ndarray, weights: np.ndarray) -> sparse.csr_matrix:
     return normalize(counts @ sparse.diags(weights)).astype(np.float32)
 
 
-def cosines(images: np.ndarray, known: np.ndarray, among: np.ndarray) -> np.ndarray:
-    """Of sessions with known ones, float32 [n, m]; weights are those among all given sessions; images as of `counted`.
+def cosines(images: np.ndarray, known: np.ndarray, among: np.ndarray) -> Iterator[np.ndarray]:
+    """Of sessions with known ones, float32 [rows, m] for some sessions after the others, as many rows as of `parts`.
 
-    They fall into FINE buckets: where n-grams share one, a session has neighbours that it does not resemble.
+    Weights are those among all given sessions; images as of `counted`. n-grams fall into FINE buckets: where they share
+    one, a session has neighbours that it does not resemble.
     """
     weights = weights_of(among, FINE)
     columns = vectors(known, weights).T
-    return np.concatenate([(vectors(part, weights) @ columns).toarray() for part in parts(images)])
+    for rows in parts(len(images)):
+        yield (vectors(images[rows], weights) @ columns).toarray()
 
 
 def summed(images: np.ndarray, weights: np.ndarray) -> sparse.csr_matrix:

@@ -56,7 +56,8 @@ class NgramNeighbour(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: np.ndarray) -> np.ndarray:  # noqa: N803
         """Labels int64 [n] of uint8 [n, 784]."""
-        return self.labels_[cosines(X, self.known_, self.among_).argmax(axis=1)]
+        nearest = [near.argmax(axis=1) for near in cosines(X, self.known_, self.among_)]
+        return self.labels_[np.concatenate(nearest)]
 
 
 def ngram_neighbour(_seed: int) -> NgramNeighbour:

@@ -21,7 +21,8 @@ from clgan_tf.models.filling import NGRAMS, FillingGAN
 from clgan_tf.models.pixels import IMAGE_SHAPE
 from clgan_tf.models.prediction import predict
 
-MOST_NAMED = 10_000  # sessions that are named; more of them changed nothing
+MOST_NAMED = 10_000  # sessions without a label: enough, and each takes 40 KB while a machine is fitted
+MOST_LABELLED = 30_000
 NGRAMS_SHARE = 0.8  # of n-grams' cosine in how near two sessions are; the rest is that of features
 PENALTY = 0.1  # scikit-learn's C
 NEVER = float(np.log(1e-6))  # the logit of a class of which no session was shown, beside others around 0
@@ -41,6 +42,8 @@ def settle(
     """
     if len(set(labelled.labels.tolist())) < 2:
         return None
+    if len(labelled) > MOST_LABELLED:
+        labelled = labelled[np.random.default_rng(seed).permutation(len(labelled))[:MOST_LABELLED]]
     images = np.concatenate([labelled.images, others])
     scaler = StandardScaler()
     features = scaler.fit_transform(predict(model.describer(), images).astype(np.float64))
@@ -49,7 +52,9 @@ def settle(
     columns = [sparse.csr_matrix(reach * features)]
     if reads_ngrams:
         weights = ngram_vectors.weights_of(images, COARSE)
-        columns.append(sparse.vstack([ngram_vectors.summed(part, weights) for part in ngram_vectors.parts(images)]))
+        columns.append(
+            sparse.vstack([ngram_vectors.summed(images[rows], weights) for rows in ngram_vectors.parts(len(images))])
+        )
     kernel, bias = fitted(sparse.hstack(columns).tocsr(), names, len(labelled), model.num_classes, seed)
     of_features = reach * kernel[: features.shape[1]] / scaler.scale_[:, np.newaxis]
     model.last_layer.set_weights([of_features, bias - scaler.mean_ @ of_features])
@@ -70,12 +75,16 @@ def named(images: np.ndarray, features: np.ndarray, labels: np.ndarray, reads_ng
     known = len(labels)
     if known == len(images):
         return labels
-    others = slice(known, None)
-    directions = normalize(features)
-    near = directions[others] @ directions[:known].T
-    if reads_ngrams:
-        near = (1 - NGRAMS_SHARE) * near + NGRAMS_SHARE * ngram_vectors.cosines(images[others], images[:known], images)
-    return np.concatenate([labels, labels[near.argmax(axis=1)]])
+    directions = normalize(features).astype(np.float32)
+    if not reads_ngrams:
+        return np.concatenate([labels, labels[(directions[known:] @ directions[:known].T).argmax(axis=1)]])
+    names, begin = [labels], known
+    for cosines in ngram_vectors.cosines(images[known:], images[:known], images):
+        of_features = directions[begin : begin + len(cosines)] @ directions[:known].T
+        near = NGRAMS_SHARE * cosines + (1 - NGRAMS_SHARE) * of_features
+        names.append(labels[near.argmax(axis=1)])
+        begin += len(cosines)
+    return np.concatenate(names)
 
 
 def fitted(

@@ -15,7 +15,7 @@ import numpy as np
 from clgan_tf.capture import REPRESENTATIONS, UNITS, SessionRules
 from clgan_tf.common import typed_json
 from clgan_tf.common.errors import ConfigError, ModelFileError
-from clgan_tf.models.byte_ngrams import COARSE, NgramLogits
+from clgan_tf.models.byte_ngrams import COARSE, LogitsSum, NgramLogits
 from clgan_tf.models.byte_summary import ByteSummary
 from clgan_tf.models.byte_vectors import ByteVectors
 from clgan_tf.models.classifier import OWN_NAMES, ClassProbabilities
@@ -69,6 +69,7 @@ ALLOWED = {
     _own(ByteSummary),
     _own(ByteVectors),
     _own(Familiarity),
+    _own(LogitsSum),
     _own(Positions),
     ("keras", "DTypePolicy", None),
     ("keras.src.models.functional", "Functional", "Functional"),

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from clgan_tf.models import hiding
 from clgan_tf.models.pixels import IMAGE_BYTES, IMAGE_SHAPE
 
 COARSE = 65_521  # A prime: into so many buckets n-grams fall, which may share one.
@@ -62,7 +63,6 @@ class NgramLogits(layers.Layer):
     def of_places(self, image: Any) -> tf.Tensor:
         """What each byte has of the sum, an n-gram's numbers in equal parts: [batch, 784, K] float32."""
         singles, pairs, triples, placed = self._found(image)
-        total = tf.add_n([tf.reduce_sum(each, axis=1) for each in (singles, pairs, triples, placed)])
         shares = singles + placed
         for size, each in ((2, pairs), (3, triples)):
             for distance in range(size):  # What would lie behind the last byte is the last one's.
@@ -70,13 +70,13 @@ class NgramLogits(layers.Layer):
                 kept, behind = moved[:, :IMAGE_BYTES], moved[:, IMAGE_BYTES:]
                 last = tf.reduce_sum(behind, axis=1, keepdims=True)
                 shares += kept + tf.pad(last, [[0, 0], [IMAGE_BYTES - 1, 0], [0, 0]])
-        return shares[:, :, :-1] * tf.math.rsqrt(tf.maximum(total[:, tf.newaxis, -1:], TINY))
+        squares = tf.reduce_sum(shares[:, :, -1:], axis=1, keepdims=True)
+        return shares[:, :, :-1] * tf.math.rsqrt(tf.maximum(squares, TINY))
 
     def _found(self, image: Any) -> list[tf.Tensor]:
         """Rows of the table for the n-grams of each kind that begin at each byte, [batch, 784, K + 1]."""
-        values = tf.cast(tf.reshape(image, (-1, IMAGE_BYTES)), tf.int32)
-        places = tf.range(IMAGE_BYTES)
-        sizes = tf.reduce_max(tf.where(values > 0, places + 1, 0), axis=1, keepdims=True)
+        values, places = hiding.to_rows(image), tf.range(IMAGE_BYTES)
+        sizes = hiding.sizes_of(values)[:, tf.newaxis]
         padded = tf.pad(values, [[0, 0], [0, 2]])
         ahead = [padded[:, distance : IMAGE_BYTES + distance] for distance in range(3)]
         columns = numbers(ahead, places, COARSE)
@@ -89,3 +89,16 @@ class NgramLogits(layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The argument."""
         return {**super().get_config(), "num_classes": self.num_classes}
+
+
+@keras.saving.register_keras_serializable("clgan_tf")
+class LogitsSum(layers.Layer):
+    """Adds what several say of the classes: each [batch, K] float32 -> [batch, K] float32.
+
+    In place of Keras's Add, which TensorFlow joins into one kernel with a last layer's bias or not, by whether it knows
+    the batch's size: the same session's logits would differ in their last digit by what was asked before.
+    """
+
+    def call(self, logits: Sequence[Any]) -> Any:
+        """Stacks and adds."""
+        return tf.reduce_sum(tf.stack(logits), axis=0)

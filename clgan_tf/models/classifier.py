@@ -8,6 +8,7 @@ import numpy as np
 from keras import layers
 
 from clgan_tf.data.description import DataFacts
+from clgan_tf.models.byte_ngrams import LogitsSum
 from clgan_tf.models.byte_summary import ByteSummary
 from clgan_tf.models.familiarity import Familiarity
 from clgan_tf.models.forest import Trees
@@ -112,7 +113,7 @@ def _features_and_logits(output: keras.KerasTensor) -> tuple[keras.KerasTensor |
     (given, *others), last = _made_of(output)
     if isinstance(last, Trees):
         return None, output
-    if isinstance(last, layers.Add):
+    if isinstance(last, LogitsSum):
         features, logits = _features_and_logits(given)
         return features, last([logits, *others])
     if not isinstance(last, keras.Model):

@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from clgan_tf.models import hiding, losses
-from clgan_tf.models.byte_ngrams import NgramLogits
+from clgan_tf.models.byte_ngrams import LogitsSum, NgramLogits
 from clgan_tf.models.byte_vectors import HIDDEN
 from clgan_tf.models.pixels import IMAGE_BYTES, IMAGE_SHAPE
 from clgan_tf.models.two_networks import TwoNetworks, seed_of
@@ -97,7 +97,7 @@ class FillingGAN(TwoNetworks):
         network = self._of_images("logits")
         if ngrams is None:
             return network
-        total = keras.layers.Add(dtype="float32", name="sum")([network.output, ngrams(network.input)])
+        total = LogitsSum(dtype="float32", name="sum")([network.output, ngrams(network.input)])
         return keras.Model(network.input, total, name=self.name)
 
     def describer(self) -> keras.Model:

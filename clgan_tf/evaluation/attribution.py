@@ -42,9 +42,7 @@ def integrated_gradients(classifier: keras.Model, images: np.ndarray, labels: np
         ]
         with tf.GradientTape() as tape:
             tape.watch(between)
-            chance = tf.gather(
-                behind(between if ngrams else between[0], training=False), np.tile(labels, AT_ONCE), batch_dims=1
-            )
+            chance = tf.gather(behind(between, training=False), np.tile(labels, AT_ONCE), batch_dims=1)
         for index, gradient in enumerate(tape.gradient(chance, between)):
             slopes[index] += tf.add_n(tf.split(gradient, AT_ONCE)) / STEPS
     added = tf.reshape((shown[0] - nothing[0]) * slopes[0], (len(images), IMAGE_BYTES, -1))

@@ -6,7 +6,7 @@ n-grams that hardly any session has are left out, since encrypted bytes are full
 root of its weight.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from scipy import sparse
@@ -49,12 +49,20 @@ def parts(count: int) -> Iterator[slice]:
             shown.update()
 
 
-def weights_of(images: np.ndarray, buckets: int) -> np.ndarray:
-    """What each bucket counts, float32 [buckets]: the root of ln(sessions / sessions that have it); 0 of the rarest."""
-    have = np.zeros(buckets)
-    for rows in parts(len(images)):
-        have += np.bincount(counted(images[rows], buckets).indices, minlength=buckets)
-    count = len(images)
+def counted_by_parts(images: np.ndarray, buckets: int) -> Iterator[sparse.csr_matrix]:
+    """`counted`, of some sessions after the others."""
+    return (counted(images[rows], buckets) for rows in parts(len(images)))
+
+
+def weights_of(counts: Iterable[sparse.csr_matrix]) -> np.ndarray:
+    """What each bucket counts, float32 [buckets]: the root of ln(sessions / sessions that have it); 0 of the rarest.
+
+    counts: of all sessions, in one piece or several, as `counted` gives them.
+    """
+    have, count = np.zeros(1), 0
+    for each in counts:
+        have = have + np.bincount(each.indices, minlength=each.shape[1])
+        count += each.shape[0]
     is_told = have >= max(2, RAREST * count)
     return np.sqrt(np.log(np.where(is_told, count / np.maximum(have, 1), 1.0))).astype(np.float32)
 
@@ -72,14 +80,13 @@ def cosines(images: np.ndarray, known: np.ndarray, among: np.ndarray) -> Iterato
     Weights are those among all given sessions; images as of `counted`. n-grams fall into FINE buckets: where they share
     one, a session has neighbours that it does not resemble.
     """
-    weights = weights_of(among, FINE)
+    weights = weights_of(counted_by_parts(among, FINE))
     columns = vectors(known, weights).T
     for rows in parts(len(images)):
         yield (vectors(images[rows], weights) @ columns).toarray()
 
 
-def summed(images: np.ndarray, weights: np.ndarray) -> sparse.csr_matrix:
-    """Sessions as `NgramLogits` sees them, float32 [n, buckets]: an n-gram counts as often as it comes."""
-    counts = counted(images, len(weights))
+def summed(counts: sparse.csr_matrix, weights: np.ndarray) -> sparse.csr_matrix:
+    """Counted sessions as `NgramLogits` sees them, float32 [n, buckets]: an n-gram counts as often as it comes."""
     lengths = np.sqrt(np.maximum(counts @ np.square(weights), TINY))
     return (sparse.diags(1 / lengths) @ counts @ sparse.diags(weights)).astype(np.float32)

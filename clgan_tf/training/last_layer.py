@@ -7,8 +7,11 @@ So few sessions are not enough to learn from n-grams, but their neighbours are: 
 1998) of two views, each of which knows what the other does not.
 """
 
+import warnings
+
 import numpy as np
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler, normalize
 from sklearn.svm import LinearSVC
 
@@ -51,10 +54,9 @@ def settle(
     reach = 1 / np.sqrt(features.shape[1])  # A session's features are about as long as its n-grams.
     columns = [sparse.csr_matrix(reach * features)]
     if reads_ngrams:
-        weights = ngram_vectors.weights_of(images, COARSE)
-        columns.append(
-            sparse.vstack([ngram_vectors.summed(images[rows], weights) for rows in ngram_vectors.parts(len(images))])
-        )
+        counts = sparse.vstack(list(ngram_vectors.counted_by_parts(images, COARSE)))
+        weights = ngram_vectors.weights_of([counts])
+        columns.append(ngram_vectors.summed(counts, weights))
     kernel, bias = fitted(sparse.hstack(columns).tocsr(), names, len(labelled), model.num_classes, seed)
     of_features = reach * kernel[: features.shape[1]] / scaler.scale_[:, np.newaxis]
     model.last_layer.set_weights([of_features, bias - scaler.mean_ @ of_features])
@@ -99,7 +101,8 @@ def fitted(
     """
     kernel, bias = np.zeros((columns.shape[1], num_classes)), np.full(num_classes, NEVER)
     shown = np.unique(names)
-    with bar("Last layer", len(shown), " classes") as moved:
+    with bar("Last layer", len(shown), " classes") as moved, warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # Where a thousand passes do not end it, it is near enough.
         for label in shown:
             machine = LinearSVC(C=PENALTY, tol=1e-3, random_state=seed).fit(columns, names == label)
             kernel[:, label], bias[label] = machine.coef_[0], machine.intercept_[0]

@@ -37,7 +37,7 @@ def test_no_number_is_above_31_bits_and_buckets_are_filled_alike(buckets):
 
 def test_weights_are_of_the_share_of_sessions_that_have_it():
     images = np.concatenate([image(text) for text in (b"aa", b"ab", b"ac", b"zz")])
-    weights = ngram_vectors.weights_of(images, ngram_vectors.FINE)
+    weights = ngram_vectors.weights_of([ngram_vectors.counted(images, ngram_vectors.FINE)])
     first = {
         text: numbers(list(np.frombuffer(text, np.uint8).astype(np.int32)), 0, ngram_vectors.FINE)
         for text in (b"a\0\0", b"z\0\0")
@@ -79,7 +79,7 @@ def some_images() -> np.ndarray:
 def test_the_layer_says_what_a_linear_classifier_of_summed_vectors_says():
     layer, kernel, weights = layer_and_kernel()
     images = some_images()
-    expected = ngram_vectors.summed(images, weights) @ kernel
+    expected = ngram_vectors.summed(ngram_vectors.counted(images, COARSE), weights) @ kernel
     np.testing.assert_allclose(layer(images), expected, rtol=1e-3, atol=1e-3)
     assert not np.any(layer(images)[2])  # of no byte
 

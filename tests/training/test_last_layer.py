@@ -89,11 +89,12 @@ def test_phase_2_ends_with_it_and_only_the_last_layer_differs(labelled, monkeypa
         if not np.array_equal(one, other)
     }
     assert changed == {weight.path for weight in settled.last_layer.weights}
-    weights = ngram_vectors.weights_of(labelled.images, COARSE)
+    counts = ngram_vectors.counted(labelled.images, COARSE)
+    weights = ngram_vectors.weights_of([counts])
     table = network.get_layer("ngrams").table.numpy()
     kernel = table[:COARSE, :3] / np.maximum(weights, 1e-9)[:, np.newaxis]
     expected = settled.classifier().predict(labelled.images, verbose=0)
-    expected += ngram_vectors.summed(labelled.images, weights) @ kernel
+    expected += ngram_vectors.summed(counts, weights) @ kernel
     np.testing.assert_allclose(network.predict(labelled.images, verbose=0), expected, rtol=1e-3, atol=1e-4)
     np.testing.assert_array_equal(
         plain.predict(labelled.images, verbose=0), without.classifier().predict(labelled.images, verbose=0)

@@ -42,7 +42,9 @@ from clgan_tf.capture import SessionRules  # noqa: E402
 from clgan_tf.data import recipe  # noqa: E402
 from clgan_tf.data.description import DataFacts, Split, SplitRule  # noqa: E402
 from clgan_tf.data.registered import open_any  # noqa: E402
+from clgan_tf.models.byte_ngrams import COARSE, NgramLogits  # noqa: E402
 from clgan_tf.models.classifier import build_classifier  # noqa: E402
+from clgan_tf.models.filling import NGRAMS, FillingGAN  # noqa: E402
 from clgan_tf.models.two_networks import TwoNetworks  # noqa: E402
 from clgan_tf.serving.export import LITERT_ROWS  # noqa: E402
 from clgan_tf.settings import EXPORT_SUFFIXES  # noqa: E402
@@ -58,7 +60,9 @@ Predict = Callable[[np.ndarray], np.ndarray]
 def saved(name: str, folder: Path) -> Path:
     """A classifier of the network, not trained."""
     network = models.build(name, CLASSES)
-    if isinstance(network, TwoNetworks):
+    if isinstance(network, FillingGAN):
+        network = network.classifier(ngrams())
+    elif isinstance(network, TwoNetworks):
         network = network.classifier()
     facts = DataFacts(
         source_kind="captures",
@@ -79,6 +83,15 @@ def saved(name: str, folder: Path) -> Path:
     path = folder / f"{name}.keras"
     build_classifier(network, facts, known).save(path)
     return path
+
+
+def ngrams() -> NgramLogits:
+    """What phase 2 gives CLGAN+'s last layer to see beside its features."""
+    layer = NgramLogits(CLASSES, dtype="float32", name=NGRAMS)
+    layer.build((None, 28, 28, 1))
+    rng = np.random.default_rng(0)
+    layer.take(rng.normal(size=(COARSE, CLASSES)), rng.uniform(0, 2, COARSE))
+    return layer
 
 
 def forms(classifier: serving.Classifier, folder: Path) -> Iterator[tuple[str, Predict]]:

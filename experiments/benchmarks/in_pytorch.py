@@ -8,6 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from clgan_tf.models.byte_ngrams import COARSE, TINY, numbers
+from clgan_tf.models.filling import NGRAMS
+
 LEAK = 0.2
 
 
@@ -22,6 +25,8 @@ def network(classifier: keras.Model) -> nn.Module:
         made = Plus(layers)
     else:
         made = Lite(layers)
+    if NGRAMS in layers:
+        made = Sum(made, Ngrams(layers[NGRAMS].table))
     return nn.Sequential(made, Softmax(temperature)).eval()
 
 
@@ -114,6 +119,36 @@ class Lite(nn.Module):
                        self.scales[2])  # fmt: skip
         states, _ = self.lstm(x.flip(1))
         return self.logits(torch.cat([states[:, -1], states.mean(1), states.amax(1)], dim=1))
+
+
+class Ngrams(nn.Module):
+    """What n-grams of bytes add to the logits: clgan_tf/models/byte_ngrams.py."""
+
+    def __init__(self, table: keras.Variable) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.from_numpy(table.numpy()))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Looked up and added by one operation."""
+        values, places = images.reshape(-1, 784).int(), torch.arange(784)
+        sizes = torch.where(values > 0, places + 1, 0).amax(1, keepdim=True)
+        padded = functional.pad(values, (0, 2))
+        columns = numbers([padded[:, distance : 784 + distance] for distance in range(3)], places.int(), COARSE)
+        kept = [torch.where(places < sizes, column, COARSE) for column in columns]
+        total = functional.embedding_bag(torch.cat(kept, dim=1), self.table, mode="sum")
+        return total[:, :-1] * torch.rsqrt(total[:, -1:].clamp(min=TINY))
+
+
+class Sum(nn.Module):
+    """Logits of several networks, added."""
+
+    def __init__(self, *networks: nn.Module) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """As clgan_tf.models.byte_ngrams.LogitsSum."""
+        return torch.stack([network(images) for network in self.networks]).sum(0)
 
 
 def dense(layer: keras.Layer) -> nn.Linear:

@@ -25,3 +25,16 @@ def fitted_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
     found = minimize_scalar(cost, bounds=(np.log(LEAST), np.log(MOST)), method="bounded", options={"xatol": 1e-4})
     return float(np.exp(found.x))
+
+
+def temperature_as_sure(logits: np.ndarray, sureness: float) -> float:
+    """What logits [n, K] are divided by so that the likeliest class's probability is `sureness` in the mean.
+
+    It needs no labels, but to know how many are told right. It stays between LEAST and MOST.
+    """
+
+    def miss(logarithm: float) -> float:
+        return float((np.exp(log_softmax(logits / np.exp(logarithm), axis=1).max(axis=1)).mean() - sureness) ** 2)
+
+    found = minimize_scalar(miss, bounds=(np.log(LEAST), np.log(MOST)), method="bounded", options={"xatol": 1e-4})
+    return float(np.exp(found.x))

@@ -67,6 +67,14 @@ def weights_of(counts: Iterable[sparse.csr_matrix]) -> np.ndarray:
     return np.sqrt(np.log(np.where(is_told, count / np.maximum(have, 1), 1.0))).astype(np.float32)
 
 
+def fine_weights(images: np.ndarray) -> np.ndarray:
+    """`weights_of` all given sessions for comparing them; images as of `counted`.
+
+    n-grams fall into FINE buckets: where they share one, a session has neighbours that it does not resemble.
+    """
+    return weights_of(counted_by_parts(images, FINE))
+
+
 def vectors(images: np.ndarray, weights: np.ndarray) -> sparse.csr_matrix:
     """Sessions as unit vectors float32 [n, buckets], in which an n-gram counts once: their products are cosines."""
     counts = counted(images, len(weights))
@@ -74,13 +82,13 @@ def vectors(images: np.ndarray, weights: np.ndarray) -> sparse.csr_matrix:
     return normalize(counts @ sparse.diags(weights)).astype(np.float32)
 
 
-def cosines(images: np.ndarray, known: np.ndarray, among: np.ndarray) -> Iterator[np.ndarray]:
+def cosines(images: np.ndarray, known: np.ndarray, weights: np.ndarray) -> Iterator[np.ndarray]:
     """Of sessions with known ones, float32 [rows, m] for some sessions after the others, as many rows as of `parts`.
 
-    Weights are those among all given sessions; images as of `counted`. n-grams fall into FINE buckets: where they share
-    one, a session has neighbours that it does not resemble.
+    Args:
+      images, known: as of `counted`.
+      weights: as of `fine_weights`.
     """
-    weights = weights_of(counted_by_parts(among, FINE))
     columns = vectors(known, weights).T
     for rows in parts(len(images)):
         yield (vectors(images[rows], weights) @ columns).toarray()

@@ -11,7 +11,7 @@ from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 
 from clgan_tf.data.examples import UNLABELLED
 from clgan_tf.models.forest import forest_network
-from clgan_tf.models.ngram_vectors import cosines
+from clgan_tf.models.ngram_vectors import cosines, fine_weights
 
 NUM_TREES = 200
 
@@ -51,12 +51,12 @@ class NgramNeighbour(ClassifierMixin, BaseEstimator):
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> "NgramNeighbour":  # noqa: N803
         """X: uint8 [n, 784]; y: int64 [n], -1 where there is no label."""
-        self.among_, self.known_, self.labels_ = X, X[y != UNLABELLED], y[y != UNLABELLED]
+        self.weights_, self.known_, self.labels_ = fine_weights(X), X[y != UNLABELLED], y[y != UNLABELLED]
         return self
 
     def predict(self, X: np.ndarray) -> np.ndarray:  # noqa: N803
         """Labels int64 [n] of uint8 [n, 784]."""
-        nearest = [near.argmax(axis=1) for near in cosines(X, self.known_, self.among_)]
+        nearest = [near.argmax(axis=1) for near in cosines(X, self.known_, self.weights_)]
         return self.labels_[np.concatenate(nearest)]
 
 

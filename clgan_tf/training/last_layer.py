@@ -19,13 +19,14 @@ from clgan_tf.common.progress import bar
 from clgan_tf.data.examples import Examples
 from clgan_tf.models import ngram_vectors
 from clgan_tf.models.byte_ngrams import COARSE, NgramLogits
-from clgan_tf.models.calibration import fitted_temperature
+from clgan_tf.models.calibration import temperature_as_sure
 from clgan_tf.models.filling import NGRAMS, FillingGAN
 from clgan_tf.models.pixels import IMAGE_SHAPE
 from clgan_tf.models.prediction import predict
 
 MOST_NAMED = 10_000  # sessions without a label: enough, and each takes 40 KB while a machine is fitted
 MOST_LABELLED = 30_000
+MOST_ASKED = 2_000  # labelled sessions, whether others tell them: so the share is known to a point
 NGRAMS_SHARE = 0.8  # of n-grams' cosine in how near two sessions are; the rest is that of features
 PENALTY = 0.1  # scikit-learn's C
 NEVER = float(np.log(1e-6))  # the logit of a class of which no session was shown, beside others around 0
@@ -50,14 +51,16 @@ def settle(
     images = np.concatenate([labelled.images, others])
     scaler = StandardScaler()
     features = scaler.fit_transform(predict(model.describer(), images).astype(np.float64))
-    names = named(images, features, labelled.labels, reads_ngrams)
+    fine = ngram_vectors.fine_weights(images)
+    names = named(images, features, labelled.labels, fine if reads_ngrams else None)
+    sureness = told_by_the_others(labelled, fine, seed)
     reach = 1 / np.sqrt(features.shape[1])  # A session's features are about as long as its n-grams.
     columns = [sparse.csr_matrix(reach * features)]
     if reads_ngrams:
         counts = sparse.vstack(list(ngram_vectors.counted_by_parts(images, COARSE)))
         weights = ngram_vectors.weights_of([counts])
         columns.append(ngram_vectors.summed(counts, weights))
-    kernel, bias = fitted(sparse.hstack(columns).tocsr(), names, len(labelled), model.num_classes, seed)
+    kernel, bias = fitted(sparse.hstack(columns).tocsr(), names, sureness, model.num_classes, seed)
     of_features = reach * kernel[: features.shape[1]] / scaler.scale_[:, np.newaxis]
     model.last_layer.set_weights([of_features, bias - scaler.mean_ @ of_features])
     if not reads_ngrams:
@@ -68,20 +71,21 @@ def settle(
     return ngrams
 
 
-def named(images: np.ndarray, features: np.ndarray, labels: np.ndarray, reads_ngrams: bool) -> np.ndarray:
+def named(images: np.ndarray, features: np.ndarray, labels: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
     """Each session's own label, or else that of the nearest labelled one, int64 [n].
 
     Args:
       images: uint8 [n, 28, 28, 1]; features: float [n, d], standardised; labels: int64 [m], of the first m.
+      weights: of n-grams, as of `ngram_vectors.fine_weights`; without them sessions are near by features alone.
     """
     known = len(labels)
     if known == len(images):
         return labels
     directions = normalize(features).astype(np.float32)
-    if not reads_ngrams:
+    if weights is None:
         return np.concatenate([labels, labels[(directions[known:] @ directions[:known].T).argmax(axis=1)]])
     names, begin = [labels], known
-    for cosines in ngram_vectors.cosines(images[known:], images[:known], images):
+    for cosines in ngram_vectors.cosines(images[known:], images[:known], weights):
         of_features = directions[begin : begin + len(cosines)] @ directions[:known].T
         near = NGRAMS_SHARE * cosines + (1 - NGRAMS_SHARE) * of_features
         names.append(labels[near.argmax(axis=1)])
@@ -89,12 +93,36 @@ def named(images: np.ndarray, features: np.ndarray, labels: np.ndarray, reads_ng
     return np.concatenate(names)
 
 
+def told_by_the_others(labelled: Examples, weights: np.ndarray, seed: int) -> float:
+    """How many labelled sessions are told by the nearest other one by n-grams, as a share.
+
+    So many of new sessions the last layer is right about, and some more, since it knows a label more. Features would
+    promise too much: phase 2 has moved those of sessions with the same label together. Sessions that are alone in
+    their class are not asked; one right and one wrong answer are added, which counts where few are.
+
+    Args:
+      weights: as of `ngram_vectors.fine_weights`.
+    """
+    labels = labelled.labels
+    asked = np.flatnonzero(np.bincount(labels)[labels] > 1)
+    asked = np.random.default_rng(seed).permutation(asked)[:MOST_ASKED]
+    right, begin = 0, 0
+    for cosines in ngram_vectors.cosines(labelled.images[asked], labelled.images, weights):
+        rows = asked[begin : begin + len(cosines)]
+        cosines[np.arange(len(rows)), rows] = -1
+        right += int((labels[cosines.argmax(axis=1)] == labels[rows]).sum())
+        begin += len(rows)
+    return (right + 1) / (len(asked) + 2)
+
+
 def fitted(
-    columns: sparse.csr_matrix, names: np.ndarray, labelled: int, num_classes: int, seed: int
+    columns: sparse.csr_matrix, names: np.ndarray, sureness: float, num_classes: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """A linear support vector machine for each class against all others, as logits.
 
-    Their unit is chosen so that the first `labelled` sessions' names are likeliest.
+    Args:
+      columns: float [n, d]; names: int64 [n].
+      sureness: what the likeliest class's probability is to be, in the mean over these sessions.
 
     Returns:
       Kernel float64 [d, num_classes] and bias float64 [num_classes].
@@ -107,7 +135,6 @@ def fitted(
             machine = LinearSVC(C=PENALTY, tol=1e-3, random_state=seed).fit(columns, names == label)
             kernel[:, label], bias[label] = machine.coef_[0], machine.intercept_[0]
             moved.update()
-    logits = columns[:labelled] @ kernel[:, shown] + bias[shown]
-    unit = fitted_temperature(logits, np.searchsorted(shown, names[:labelled]))
+    unit = temperature_as_sure(columns @ kernel[:, shown] + bias[shown], sureness)
     bias[shown] /= unit
     return kernel / unit, bias

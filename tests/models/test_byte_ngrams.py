@@ -50,7 +50,7 @@ def test_weights_are_of_the_share_of_sessions_that_have_it():
 @given(arrays(np.uint8, (5, 28, 28, 1)), st.integers(0, 784))
 def test_cosines_are_those_of_sets_of_ngrams(images, size):
     images.reshape(5, 784)[:, size:] = 0
-    (found,) = ngram_vectors.cosines(images, images, images)
+    (found,) = ngram_vectors.cosines(images, images, ngram_vectors.fine_weights(images))
     assert found.shape == (5, 5)
     np.testing.assert_allclose(found, found.T, atol=1e-5)
     assert np.all(found > -1e-6)

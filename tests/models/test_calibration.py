@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from clgan_tf.models.calibration import fitted_temperature
+from clgan_tf.models.calibration import LEAST, MOST, fitted_temperature, temperature_as_sure
 
 
 def sample(count: int, temperature: float) -> tuple[np.ndarray, np.ndarray]:
@@ -32,3 +32,16 @@ def test_a_few_that_are_all_right_are_no_reason_to_be_sure_of_everything():
 def test_what_is_sure_and_wrong_is_toned_down():
     logits = np.eye(3)[np.zeros(30, int)] * 20
     assert fitted_temperature(logits, np.arange(30) % 2) > 3
+
+
+@pytest.mark.parametrize("sureness", [0.4, 0.6, 0.9])
+def test_it_is_as_sure_as_it_is_told_to_be(sureness):
+    logits, _ = sample(500, 3.0)
+    logits = logits / temperature_as_sure(logits, sureness)
+    assert (np.exp(logits).max(axis=1) / np.exp(logits).sum(axis=1)).mean() == pytest.approx(sureness, abs=1e-3)
+
+
+@pytest.mark.parametrize("sureness", [0.0, 1.0])
+def test_what_cannot_be_reached_ends_at_a_bound(sureness):
+    logits, _ = sample(500, 3.0)
+    assert LEAST * 0.99 < temperature_as_sure(logits, sureness) < MOST * 1.01

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import sparse
+from scipy.special import softmax
 from sklearn.svm import LinearSVC
 
 from clgan_tf.data.examples import Examples
@@ -24,9 +25,10 @@ def blobs(classes: int, seed: int = 0) -> tuple[sparse.csr_matrix, np.ndarray]:
 
 
 @pytest.mark.parametrize("classes", [2, 3, 7])
-def test_it_names_what_scikit_learns_machines_name_and_is_surer_the_better_they_tell(classes):
+def test_it_names_what_scikit_learns_machines_name_and_is_as_sure_as_told(classes):
     features, labels = blobs(classes)
-    kernel, bias = last_layer.fitted(features, labels, 60, classes, seed=0)
+    sureness = 1 / classes + 0.2
+    kernel, bias = last_layer.fitted(features, labels, sureness, classes, seed=0)
     logits = features @ kernel + bias
     machines = [
         LinearSVC(C=last_layer.PENALTY, tol=1e-3, random_state=0).fit(features, labels == one) for one in range(classes)
@@ -34,15 +36,13 @@ def test_it_names_what_scikit_learns_machines_name_and_is_surer_the_better_they_
     expected = np.stack([one.decision_function(features) for one in machines], axis=1)
     unit = expected[0, 0] / logits[0, 0]
     np.testing.assert_allclose(logits * unit, expected, atol=1e-9)
-    noise = np.random.default_rng(1).integers(0, classes, 60)
-    of_noise, bias = last_layer.fitted(features, noise, 60, classes, seed=0)
-    assert np.ptp(features @ of_noise + bias) < np.ptp(logits)
+    assert softmax(logits, axis=1).max(axis=1).mean() == pytest.approx(sureness, abs=1e-3)
 
 
 @pytest.mark.parametrize("shown", [[0, 2, 5], [1, 4]])
 def test_a_class_of_which_nothing_was_shown_is_not_named(shown):
     features, labels = blobs(len(shown))
-    kernel, bias = last_layer.fitted(features, np.array(shown)[labels], 60, 6, seed=0)
+    kernel, bias = last_layer.fitted(features, np.array(shown)[labels], 0.8, 6, seed=0)
     said = features @ kernel + bias
     absent = sorted(set(range(6)) - set(shown))
     assert not np.any(kernel[:, absent])
@@ -58,11 +58,25 @@ def test_a_session_is_named_after_the_labelled_one_with_its_ngrams_or_its_featur
     for row in range(2, 12):  # The text of one of the two, further behind in every session.
         images[row, row : row + 400] = texts[row % 2]
     of_nobody = rng.normal(size=(12, 3))
-    names = last_layer.named(images.reshape(-1, 28, 28, 1), of_nobody, np.array([7, 4]), reads_ngrams=True)
+    images = images.reshape(-1, 28, 28, 1)
+    names = last_layer.named(images, of_nobody, np.array([7, 4]), ngram_vectors.fine_weights(images))
     assert names.tolist() == [7, 4] * 6
     alike = np.array([[1.0, 0], [0, 1]])[[0, 1, *([1] * 10)]]
-    names = last_layer.named(images.reshape(-1, 28, 28, 1), alike, np.array([7, 4]), reads_ngrams=False)
+    names = last_layer.named(images, alike, np.array([7, 4]), None)
     assert names.tolist() == [7, *([4] * 11)]
+
+
+def test_who_is_told_by_the_others_is_counted_without_oneself_and_without_who_is_alone():
+    images = np.zeros((7, 784), np.uint8)
+    images[[0, 1, 2], :40], images[[3, 4], :40], images[5, :40] = range(1, 41), range(50, 90), range(100, 140)
+    images[6, :40] = range(150, 190)
+    labels = np.array([0, 0, 1, 1, 1, 2, 5])  # 0, 1, 3 and 4 are told, 2 is not; 5 and 6 have nobody.
+    told = last_layer.told_by_the_others(
+        Examples.of_images(images.reshape(-1, 28, 28, 1), labels), ngram_vectors.fine_weights(images), 0
+    )
+    assert told == pytest.approx((4 + 1) / (5 + 2))
+    alone = Examples.of_images(images[[0, 3]].reshape(-1, 28, 28, 1), labels[[0, 2]])
+    assert last_layer.told_by_the_others(alone, ngram_vectors.fine_weights(images), 0) == 0.5
 
 
 @pytest.fixture(scope="module")

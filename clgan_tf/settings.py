@@ -321,7 +321,7 @@ class EvaluateSettings(Settings):
     run_dir: Path = setting(RUN_DIR)
     dataset: Path | None = setting(DATASET, default=None)
     captures: tuple[Path, ...] = setting(
-        "without --dataset, a folder of captures below CLASS/: all their sessions are scored.", default=()
+        "in place of --dataset, a folder of captures below CLASS/: all their sessions are scored.", default=()
     )
     capture_labels: tuple[Path, ...] = setting(CAPTURE_LABELS, default=())
     session_labels: tuple[Path, ...] = setting(SESSION_LABELS, default=())
@@ -329,9 +329,11 @@ class EvaluateSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not (self.dataset or self.captures):
-            raise ConfigError("--mode=evaluate needs --captures or --dataset.")
-        if self.dataset is None and len(self.captures) > 1:
+        if bool(self.dataset) == bool(self.captures):
+            raise ConfigError("--mode=evaluate needs either --captures or --dataset.")
+        if self.dataset and (self.capture_labels or self.session_labels):
+            raise ConfigError("--capture_labels and --session_labels are for --captures; a data set has its own.")
+        if len(self.captures) > 1:
             raise ConfigError("--captures of --mode=evaluate is one folder; put what is to be scored below one.")
         if self.capture_labels and self.session_labels:
             raise ConfigError("--mode=evaluate takes --capture_labels or --session_labels, not both.")

@@ -61,7 +61,7 @@ def test_one_class_is_enough_and_damage_is_the_exit_status(finished_run, tuesday
 
 def test_it_needs_a_data_set_or_captures(finished_run, capsys):
     assert main(["--mode=evaluate", f"--run_dir={finished_run}"]) == 2
-    assert "--mode=evaluate needs --captures or --dataset" in capsys.readouterr().err
+    assert "--mode=evaluate needs either --captures or --dataset" in capsys.readouterr().err
 
 
 def test_labels_of_files_or_of_sessions_name_the_classes_too(finished_run, tuesday, tmp_path, capsys):
@@ -100,5 +100,9 @@ def test_one_kind_of_labels_and_one_folder(finished_run, tuesday, capsys):
     both = ["--capture_labels=a.csv", "--session_labels=b.csv"]
     assert main([*evaluate, f"--captures={tuesday}", *both]) == 2
     assert "takes --capture_labels or --session_labels, not both" in capsys.readouterr().err
+    assert main([*evaluate, f"--captures={tuesday}", "--dataset=set"]) == 2
+    assert "needs either --captures or --dataset" in capsys.readouterr().err
+    assert main([*evaluate, "--dataset=set", "--capture_labels=a.csv"]) == 2
+    assert "are for --captures; a data set has its own" in capsys.readouterr().err
     assert main([*evaluate, f"--captures={tuesday},{tuesday}"]) == 2
     assert "--captures of --mode=evaluate is one folder" in capsys.readouterr().err

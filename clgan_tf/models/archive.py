@@ -5,6 +5,7 @@ import json
 import math
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -139,27 +140,15 @@ def check(path: Path) -> None:
         if isinstance(error, ModelFileError):
             raise
         raise _not_ours(path, f"it cannot be read as one: {error}") from error
-    heads = 0
-    for item in _objects(config):
-        named = _named(item)
-        if named not in ALLOWED:
-            raise _not_ours(path, f"it names {named[0]}.{named[1]}, which no classifier of ours has")
-        sizes = item.get("config", {}) if isinstance(item.get("config"), dict) else {}
-        if any(not isinstance(sizes[key], int) or sizes[key] > SIZES[key] for key in SIZES.keys() & sizes.keys()):
-            raise _not_ours(path, f"its {named[1]} is larger than any of ours")
-        if not all(map(_is_possible, (item.get("build_config"), *(sizes.get(key) for key in SHAPES)))):
-            raise _not_ours(path, f"its {named[1]} has a shape that none of ours has")
-        if named == FOREST and 4 * sizes.get("leaves", 0) * sizes.get("num_classes", 0) > MAX_WEIGHTS_BYTES:
-            raise _not_ours(path, "its trees have more leaves than any of ours")
-        if named == NGRAMS and 4 * COARSE * sizes.get("num_classes", 0) > MAX_WEIGHTS_BYTES:
-            raise _not_ours(path, "its n-grams have more classes than any of ours")
-        if named == HEAD:
-            heads += 1
-            names = sizes.get("class_names")
-            if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-                raise _not_ours(path, "its class names are no names")
-    if heads != 1:
+    objects = _objects(config)
+    if reason := _refusal(objects):
+        raise _not_ours(path, reason)
+    heads = [item.get("config") for item in objects if _named(item) == HEAD]
+    if len(heads) != 1:
         raise _not_ours(path, "it has no class names")
+    names = heads[0].get("class_names") if isinstance(heads[0], dict) else None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise _not_ours(path, "its class names are no names")
     _check_weights(path, weights)
 
 
@@ -173,17 +162,70 @@ def require_fit(network: keras.Model, num_classes: int) -> None:
         )
     if taken := sorted({layer.name for layer in network.layers} & set(OWN_NAMES)):
         raise ConfigError(f"{network.name} has a layer named {', '.join(taken)}, as a classifier's own is; rename it.")
-    named = map(_named, _objects(keras.saving.serialize_keras_object(network)))
-    if foreign := sorted({str(name[1]) for name in named if name not in ALLOWED}):
+    if reason := _refusal(_objects(json.loads(network.to_json()))):
         raise ConfigError(
-            f"{network.name} has {', '.join(foreign)}, which could not be loaded again; use other layers, or allow "
-            "these in clgan_tf/models/archive.py (docs/adding.md)."
+            f"{network.name} could not be loaded again: {reason}; use other layers, or allow these in "
+            "clgan_tf/models/archive.py (docs/adding.md)."
         )
+
+
+def _refusal(objects: list[dict[str, Any]]) -> str | None:
+    """Why a configuration is none of ours, or would fill the memory; None of one that may be loaded."""
+    claimed = 0
+    for item in objects:
+        named = _named(item)
+        if named not in ALLOWED:
+            return f"it names {named[0]}.{named[1]}, which no classifier of ours has"
+        given = item.get("config")
+        sizes = given if isinstance(given, dict) else {}
+        if any(not isinstance(sizes[key], int) or sizes[key] > SIZES[key] for key in SIZES.keys() & sizes.keys()):
+            return f"its {named[1]} is larger than any of ours"
+        if not all(map(_is_possible, (item.get("build_config"), *(sizes.get(key) for key in SHAPES)))):
+            return f"its {named[1]} has a shape that none of ours has"
+        claimed += _claimed(named, sizes, item.get("build_config"))
+        if 4 * claimed > MAX_WEIGHTS_BYTES:
+            return "its layers claim more memory than those of any of ours"
+    return None
 
 
 def _named(item: dict[str, Any]) -> tuple[str | None, ...]:
     """What a serialized object is, as ALLOWED has it; as text: a hostile value may be of any type."""
     return tuple(None if item.get(key) is None else str(item.get(key)) for key in NAMING)
+
+
+def _claimed(named: tuple[str | None, ...], sizes: dict[str, Any], shapes: Any) -> int:
+    """How many numbers Keras makes room for when it makes a layer, before it reads any; at least so many.
+
+    Args:
+      sizes: the layer's arguments. shapes: what it was built for, as `_is_possible` takes it.
+    """
+    counts = {key: max(0, sizes[key]) for key in SIZES.keys() & sizes.keys()}
+    if named == FOREST:
+        return 4 * counts.get("splits", 0) + counts.get("leaves", 0) * counts.get("num_classes", 0)
+    if "key_dim" in counts:  # of heads, whose values have so many numbers or others
+        counts["key_dim"] = max(counts["key_dim"], counts.pop("value_dim", 0))
+    units = math.prod(counts.values())
+    made = sum(map(math.prod, _shapes(shapes)))
+    if named == NGRAMS:
+        made += COARSE * (units + 1)
+    elif counts:
+        kernels = 4 if named[1] in ("LSTM", "MultiHeadAttention") else 1
+        each = units * math.prod(map(math.prod, _shapes([sizes.get("kernel_size")])))
+        side = max((max(shape, default=1) for shape in _shapes(shapes)), default=MAX_SIDE)
+        made += kernels * each * (side + units if named[1] == "LSTM" else side)
+    return made
+
+
+def _shapes(value: Any) -> Iterator[list[int]]:
+    """All shapes in lists and dicts of them, each as its sides, but those that are left open or below 1."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if not isinstance(value, list):
+        return
+    if any(isinstance(side, int) for side in value):
+        yield [side for side in value if isinstance(side, int) and side > 0]
+    for inside in value:
+        yield from _shapes(inside)
 
 
 def _is_possible(shape: Any) -> bool:

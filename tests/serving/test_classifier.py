@@ -92,7 +92,7 @@ def plus(prepared, tmp_path_factory):
     ("classes", "words"),
     [
         (10**6, "NgramLogits is larger than any of ours"),
-        (4000, "n-grams have more classes than any of ours"),
+        (4000, "claim more memory than those of any of ours"),
         (7, "is damaged"),
     ],
 )
@@ -100,6 +100,24 @@ def test_ngrams_of_more_classes_than_there_are_take_no_memory(plus, tmp_path, cl
     rewritten(plus, tmp_path / "hostile.keras", config_with('"num_classes": 12', f'"num_classes": {classes}'))
     with pytest.raises(ModelFileError, match=words):
         serving.load(tmp_path / "hostile.keras")
+
+
+@pytest.mark.parametrize(("kind", "build"), [("NgramLogits", [None, 28, 28, 1]), ("Dense", [None, 16_384])])
+def test_many_layers_that_are_each_small_enough_are_not_made(plus, tmp_path, kind, build):
+    """A hundred bytes of configuration make Keras take megabytes, before it reads a weight."""
+
+    def change(members: dict[str, bytes]) -> dict[str, bytes]:
+        config = json.loads(members["config.json"])
+        one = next(item for item in archive._objects(config) if item["class_name"] == kind)
+        one["build_config"] = {"input_shape": build}
+        for number in range(500):
+            again = {**one, "name": f"one_{number}", "config": {**one["config"], "name": f"one_{number}"}}
+            config["config"]["layers"].append({**again, "inbound_nodes": []})
+        return {**members, "config.json": json.dumps(config).encode()}
+
+    rewritten(plus, tmp_path / "hostile.keras", change)
+    with pytest.raises(ModelFileError, match="claim more memory than those of any of ours"):
+        archive.check(tmp_path / "hostile.keras")
 
 
 def test_a_script_that_imports_nothing_else_loads_a_classifier_of_the_default_network(plus):
@@ -289,7 +307,7 @@ def forest(prepared, tmp_path_factory):
     ("leaves", "words"),
     [
         (10**12, "Trees is larger than any of ours"),
-        (6_000_000, "more leaves than any of ours"),
+        (6_000_000, "claim more memory than those of any of ours"),
         (-1, "is damaged"),
         ("many", "larger than any of ours"),
         (3, "is damaged"),

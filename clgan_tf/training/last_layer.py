@@ -24,7 +24,7 @@ from clgan_tf.models.filling import NGRAMS, FillingGAN
 from clgan_tf.models.pixels import IMAGE_SHAPE
 from clgan_tf.models.prediction import predict
 
-MOST_NAMED = 10_000  # sessions without a label: enough, and each takes 40 KB while a machine is fitted
+MOST_NAMED = 10_000  # sessions without a label: enough, and each takes 0.1 MB while a machine is fitted
 MOST_LABELLED = 30_000
 MOST_ASKED = 2_000  # labelled sessions, whether others tell them: so the share is known to a point
 NGRAMS_SHARE = 0.8  # of n-grams' cosine in how near two sessions are; the rest is that of features
@@ -46,8 +46,7 @@ def settle(
     """
     if len(set(labelled.labels.tolist())) < 2:
         return None
-    if len(labelled) > MOST_LABELLED:
-        labelled = labelled[np.random.default_rng(seed).permutation(len(labelled))[:MOST_LABELLED]]
+    labelled = labelled[some_of_each(labelled.labels, seed)]
     images = np.concatenate([labelled.images, others])
     scaler = StandardScaler()
     features = scaler.fit_transform(predict(model.describer(), images).astype(np.float64))
@@ -60,6 +59,7 @@ def settle(
         counts = sparse.vstack(list(ngram_vectors.counted_by_parts(images, COARSE)))
         weights = ngram_vectors.weights_of([counts])
         columns.append(ngram_vectors.summed(counts, weights))
+        del counts
     kernel, bias = fitted(sparse.hstack(columns).tocsr(), names, sureness, model.num_classes, seed)
     of_features = reach * kernel[: features.shape[1]] / scaler.scale_[:, np.newaxis]
     model.last_layer.set_weights([of_features, bias - scaler.mean_ @ of_features])
@@ -69,6 +69,15 @@ def settle(
     ngrams.build((None, *IMAGE_SHAPE))
     ngrams.take(kernel[features.shape[1] :], weights)
     return ngrams
+
+
+def some_of_each(labels: np.ndarray, seed: int) -> np.ndarray:
+    """Places of all labels int64 [n], or of MOST_LABELLED at random, each class's first among them."""
+    if len(labels) <= MOST_LABELLED:
+        return np.arange(len(labels))
+    drawn = np.random.default_rng(seed).permutation(len(labels))
+    first = np.unique(labels[drawn], return_index=True)[1]
+    return np.concatenate([drawn[first], np.delete(drawn, first)])[:MOST_LABELLED]
 
 
 def named(images: np.ndarray, features: np.ndarray, labels: np.ndarray, weights: np.ndarray | None) -> np.ndarray:

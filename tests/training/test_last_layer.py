@@ -50,6 +50,16 @@ def test_a_class_of_which_nothing_was_shown_is_not_named(shown):
     assert not set(said.argmax(axis=1)) & set(absent)
 
 
+def test_of_more_labels_than_it_takes_each_class_keeps_one(monkeypatch):
+    monkeypatch.setattr(last_layer, "MOST_LABELLED", 30)
+    labels = np.array([0] * 39 + [1] + [2] * 5)
+    for seed in range(20):
+        kept = last_layer.some_of_each(labels, seed)
+        assert len(set(kept.tolist())) == 30
+        assert set(labels[kept]) == {0, 1, 2}
+    assert last_layer.some_of_each(labels[:30], 0).tolist() == list(range(30))
+
+
 def test_a_session_is_named_after_the_labelled_one_with_its_ngrams_or_its_features():
     rng = np.random.default_rng(0)
     texts = rng.integers(1, 256, (2, 400), np.uint8)

@@ -1,5 +1,6 @@
 """CLGAN+ as scikit-learn has classifiers: fit on arrays, some of them labelled, and predict."""
 
+import pickle
 from numbers import Integral
 from typing import Any
 
@@ -91,6 +92,20 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
         model = byte_phases.pretrained(images, len(self.classes_), first, seed, self.trunk_of)
         labelled, others = Examples.of_images(images[is_labelled], labels), in_memory(images[~is_labelled])
         return byte_phases.learn_classes(model, labelled, others, second, TuningSettings(), seed)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        if "classifier_" in state:
+            state["classifier_"] = pickle.dumps(state["classifier_"])
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "classifier_" in state:
+            import_tensorflow()
+            from clgan_tf.models import archive  # noqa: F401 - Keras must know our layers before it makes any.
+
+            state = {**state, "classifier_": pickle.loads(state["classifier_"])}
+        super().__setstate__(state)
 
     def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
         """Probabilities float32 [n, K], columns as `classes_`, of bytes as `fit` takes them."""

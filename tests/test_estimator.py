@@ -1,6 +1,8 @@
 """SemiSupervisedClassifier beside scikit-learn's own: its checks where they apply, the same behaviour where not."""
 
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -76,6 +78,12 @@ def test_a_pickled_one_predicts_the_same_and_a_clone_is_not_fitted(fitted):
     fitted.predict_proba(sessions(12)[0])  # TensorFlow compiles anew for a second number of rows.
     again = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(again.predict_proba(rows), fitted.predict_proba(rows))
+    script = "import pickle, sys, numpy; model, rows = pickle.load(sys.stdin.buffer); sys.stdout.buffer.write("
+    script += "model.predict_proba(rows).astype('f4').tobytes())"
+    done = subprocess.run(
+        [sys.executable, "-c", script], input=pickle.dumps((fitted, rows)), capture_output=True, check=True
+    )
+    np.testing.assert_array_equal(np.frombuffer(done.stdout, "f4").reshape(8, 2), fitted.predict_proba(rows))
     fresh = clone(fitted)
     assert fresh.get_params() == fitted.get_params()
     with pytest.raises(NotFittedError):

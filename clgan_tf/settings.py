@@ -146,7 +146,9 @@ class TuningSettings(Settings):
     settles_last_layer: bool = setting(
         "clgan_plus: phase 2 ends with a last layer that is fitted anew, as the two below say.", default=True
     )
-    reads_ngrams: bool = setting("clgan_plus: the last layer sees n-grams of bytes beside features.", default=True)
+    reads_ngrams: bool = setting(
+        "clgan_plus: the last layer sees n-grams of bytes beside features (of up to 500 classes).", default=True
+    )
     names_others: bool = setting(
         "clgan_plus: the last layer learns of sessions without a label too, each named after the nearest labelled one.",
         default=True,

@@ -13,6 +13,8 @@ from clgan_tf.models.pixels import IMAGE_BYTES, IMAGE_SHAPE
 
 COARSE = 65_521  # A prime: into so many buckets n-grams fall, which may share one.
 TINY = 1e-9
+MOST_CLASSES = 500  # The table is 130 MB then.
+MOST_NUMBERS = 1 << 16  # that a byte's n-grams of one kind may have in all rows together: the memory for them is 0.8 GB
 
 
 def numbers(ahead: Sequence[Any], place: Any, buckets: int) -> list[Any]:
@@ -89,6 +91,12 @@ class NgramLogits(layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The argument."""
         return {**super().get_config(), "num_classes": self.num_classes}
+
+
+def rows_at_once(network: keras.Model, most: int) -> int:
+    """How many sessions a network may be given at once, at most `most`: n-grams of many classes would fill memory."""
+    classes = [layer.num_classes for layer in network.layers if isinstance(layer, NgramLogits)]
+    return min([most, *(max(1, MOST_NUMBERS // (1 + count)) for count in classes)])
 
 
 @keras.saving.register_keras_serializable("clgan_tf")

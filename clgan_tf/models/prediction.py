@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from clgan_tf.common.progress import Bar, bar
+from clgan_tf.models.byte_ngrams import rows_at_once
 
 
 class _Moving(keras.callbacks.Callback):
@@ -20,7 +21,8 @@ class _Moving(keras.callbacks.Callback):
         self.shown.update()
 
 
-def predict(network: keras.Model, images: np.ndarray, rows_at_once: int = 1024) -> Any:
-    """Its outputs as `keras.Model.predict` gives them; images: uint8 [n, 28, 28, 1]."""
-    with bar("Through the network", -(-len(images) // rows_at_once), " batches") as shown:
-        return network.predict(images, batch_size=rows_at_once, verbose=0, callbacks=[_Moving(shown)])
+def predict(network: keras.Model, images: np.ndarray, most_rows: int = 1024) -> Any:
+    """Its outputs as `keras.Model.predict` gives them, of up to so many at once; images: uint8 [n, 28, 28, 1]."""
+    rows = rows_at_once(network, most_rows)
+    with bar("Through the network", -(-len(images) // rows), " batches") as shown:
+        return network.predict(images, batch_size=rows, verbose=0, callbacks=[_Moving(shown)])

@@ -18,6 +18,7 @@ from clgan_tf.common.ahead import ahead
 from clgan_tf.common.errors import NoSessionError
 from clgan_tf.common.files import readable_name
 from clgan_tf.models import archive
+from clgan_tf.models.byte_ngrams import rows_at_once
 from clgan_tf.models.classifier import DESCRIBED, ClassProbabilities
 from clgan_tf.models.prediction import predict
 from clgan_tf.settings import REJECTED
@@ -90,8 +91,9 @@ class Classifier:
         images = images.reshape(-1, 28, 28, 1)
         if not len(images):  # Not every processor's convolution takes none.
             return {name: np.zeros((0, *output.shape[1:]), np.float32) for name, output in self.model.output.items()}
-        starts = range(0, len(images), ROWS_AT_ONCE)
-        parts = [self._compiled(tf.constant(images[at : at + ROWS_AT_ONCE])) for at in starts]
+        rows = rows_at_once(self.model, ROWS_AT_ONCE)
+        starts = range(0, len(images), rows)
+        parts = [self._compiled(tf.constant(images[at : at + rows])) for at in starts]
         return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
 
     @cached_property

@@ -16,6 +16,7 @@ from clgan_tf.data import pipeline, tfrecord
 from clgan_tf.data.description import DataFacts
 from clgan_tf.data.examples import Examples
 from clgan_tf.data.few_labels import FewLabels, Unlabelled, in_memory
+from clgan_tf.models.byte_ngrams import MOST_CLASSES
 from clgan_tf.models.filling import FillingGAN
 from clgan_tf.models.finetuned import FineTuned
 from clgan_tf.runs.directory import RunDirectory
@@ -239,4 +240,5 @@ def learn_classes(
     others = labelled.images[:0]
     if tuning.names_others and unlabelled.count:
         others = pipeline.sample(unlabelled, last_layer.MOST_NAMED, seed)
-    return model.classifier(last_layer.settle(model, labelled, others, tuning.reads_ngrams, seed))
+    reads_ngrams = tuning.reads_ngrams and model.num_classes <= MOST_CLASSES
+    return model.classifier(last_layer.settle(model, labelled, others, reads_ngrams, seed))

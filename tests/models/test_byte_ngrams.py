@@ -1,5 +1,8 @@
 """n-grams of bytes: what is counted, what it counts, and that the layer says what the vectors say."""
 
+import math
+from collections import Counter
+
 import keras
 import numpy as np
 import pytest
@@ -9,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 from clgan_tf import models
 from clgan_tf.models import ngram_vectors
-from clgan_tf.models.byte_ngrams import COARSE, NgramLogits, numbers
+from clgan_tf.models.byte_ngrams import COARSE, NgramLogits, numbers, rows_at_once
 
 KINDS = ngram_vectors.KINDS
 
@@ -46,15 +49,49 @@ def test_weights_are_of_the_share_of_sessions_that_have_it():
     assert weights[first[b"z\0\0"][0]] == 0  # One session alone has it.
 
 
+def texts_of(session: np.ndarray) -> set[tuple[object, ...]]:
+    """The n-grams of a session's bytes before its padding, and bytes with their places; nothing hashed."""
+    values = session.reshape(-1).tolist()
+    size = max((place + 1 for place, value in enumerate(values) if value), default=0)
+    padded = [*values, 0, 0]
+    found: set[tuple[object, ...]] = {("at", place, values[place]) for place in range(size)}
+    return found | {(length, *padded[at : at + length]) for at in range(size) for length in (1, 2, 3)}
+
+
 @settings(max_examples=30, deadline=None)
-@given(arrays(np.uint8, (5, 28, 28, 1)), st.integers(0, 784))
-def test_cosines_are_those_of_sets_of_ngrams(images, size):
-    images.reshape(5, 784)[:, size:] = 0
+@given(arrays(np.uint8, (4, 784), elements=st.integers(0, 3)), st.integers(1, 60))
+def test_cosines_are_those_of_sets_of_ngrams_by_the_root_of_their_inverse_frequency(images, size):
+    """Few byte values: the same n-grams come many times in a session, and count once."""
+    images[:, size:] = 0
     (found,) = ngram_vectors.cosines(images, images, ngram_vectors.fine_weights(images))
-    assert found.shape == (5, 5)
-    np.testing.assert_allclose(found, found.T, atol=1e-5)
-    assert np.all(found > -1e-6)
-    assert np.all(found < 1 + 1e-5)
+    sets = [texts_of(image) for image in images]
+    counts = Counter(text for one in sets for text in one)
+    squares = {text: math.log(4 / count) if count > 1 else 0.0 for text, count in counts.items()}
+    for row, one in enumerate(sets):
+        for column, other in enumerate(sets):
+            lengths = math.sqrt(sum(squares[text] for text in one) * sum(squares[text] for text in other))
+            expected = sum(squares[text] for text in one & other) / lengths if lengths else 0
+            assert found[row, column] == pytest.approx(expected, abs=1e-5)
+
+
+def test_ngrams_that_fewer_than_a_thousandth_of_the_sessions_have_say_nothing():
+    """Of 2,501 sessions three is enough, and two are too few."""
+    images = np.zeros((2501, 784), np.uint8)
+    images[:, 0] = np.arange(2501) % 200 + 1
+    images[:2, 5:8], images[2:5, 5:8] = (251, 252, 253), (252, 254, 255)
+    weights = ngram_vectors.fine_weights(images)
+    too_few, enough = (
+        weights[numbers([np.int32(one) for one in text], np.int32(5), ngram_vectors.FINE)[2]]
+        for text in ((251, 252, 253), (252, 254, 255))
+    )
+    assert too_few == 0
+    assert enough == pytest.approx(math.sqrt(math.log(2501 / 3)))
+
+
+@pytest.mark.parametrize(("classes", "rows"), [(12, 1024), (200, 326), (500, 130)])
+def test_of_many_classes_fewer_sessions_are_looked_up_at_once(classes, rows):
+    image = keras.Input((28, 28, 1), dtype="uint8")
+    assert rows_at_once(keras.Model(image, NgramLogits(classes)(image)), 1024) == rows
 
 
 def layer_and_kernel(classes: int = 3) -> tuple[NgramLogits, np.ndarray, np.ndarray]:

@@ -2,8 +2,8 @@
 
 What two sessions share need not lie at the same place in both: a host's name, a list of ciphers, the text of a request.
 A search engine would compare them as here (tf-idf and the cosine; Salton and Buckley 1988), with two differences:
-n-grams that hardly any session has are left out, since encrypted bytes are full of them, and a rare one counts by the
-root of its weight.
+n-grams that hardly any session has are left out, but where they share a bucket with others, since encrypted bytes are
+full of them, and a rare one counts by the root of its weight.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,8 +17,8 @@ from clgan_tf.models.byte_ngrams import TINY, numbers
 from clgan_tf.models.pixels import IMAGE_BYTES
 
 KINDS = 4  # n-grams of one, two and three bytes, and bytes at their places
-FINE = 1_048_573  # A prime: buckets that sessions are compared by; n-grams hardly ever share one.
-RAREST = 0.001  # share of the sessions: n-grams that fewer have say nothing
+FINE = 1_048_573  # A prime: buckets that sessions are compared by; two n-grams share one on the average.
+RAREST = 0.001  # share of the sessions: what falls into a bucket that fewer have says nothing
 ROWS_AT_ONCE = 2048
 
 

@@ -2,8 +2,9 @@
 
     python experiments/studies/frozen_trunk.py DATASET TRUNK... [--labels=100,1000] [--seeds=2]
 
-DATASET: a prepared directory; TRUNKs: of --mode=pretrain on it, which have seen no label. The head is a logistic
-regression on the whole budget; an untrained trunk and a random forest on bytes stand beside it. Scored on the
+DATASET: a prepared directory; TRUNKs: of --mode=pretrain on it, which have seen no label. The head is phase 2's last
+layer, of features alone and fitted to the whole budget (of experiments/results/frozen_trunk.md it was a logistic
+regression); an untrained trunk and a random forest on bytes stand beside it. Scored on the
 validation split, whose labels are in no budget; the test split is not opened. Prints accuracy / macro-F1, mean over
 seeds. On one core 2 minutes a fine-tuning, seconds for the rest.
 """

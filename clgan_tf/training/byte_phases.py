@@ -82,19 +82,18 @@ def train(
     Raises:
       ConfigError, ModelFileError: what to begin from is neither, or of other networks or sessions.
     """
-    model = build(settings.filling, settings.seed, len(data.class_names))
+    model, former = build(settings.filling, settings.seed, len(data.class_names)), None
     if settings.init_from:
         start = trunk.file_of("init_from", settings.init_from, data.representation)
         if start.suffix == ".keras":
-            warm_start.load(start, model, data)
-            # Logits of known classes keep what they have learned; there is no generator.
-            settings = replace(settings, tuning=replace(settings.tuning, fills=False, settles_last_layer=False))
+            former = warm_start.load(start, model, data)
+            settings = replace(settings, tuning=replace(settings.tuning, fills=False))  # There is no generator.
         else:
             trunk.load(start, model, data, settings.filling)
     elif settings.pretraining_epochs:
         pretrain(settings, data, few.every_session, run)
         trunk.load(run.trunk, model, data, settings.filling)
-    return finetune(model, settings, few, run, phase)
+    return finetune(model, settings, few, run, phase, former)
 
 
 def build(filling: FillingSettings, seed: int, num_classes: int) -> FillingGAN:
@@ -139,8 +138,15 @@ def pretrain(settings: PretrainSettings, data: DataFacts, sessions: Unlabelled, 
     save_picture(side_by_side(shown, model), run.generated_picture)
 
 
-def finetune(model: FillingGAN, settings: TrainSettings, few: FewLabels, run: RunDirectory, phase: str) -> keras.Model:
-    """Phase 2 of a run, on its whole label budget; returns bytes [batch, 28, 28, 1] -> logits [batch, K]."""
+def finetune(
+    model: FillingGAN,
+    settings: TrainSettings,
+    few: FewLabels,
+    run: RunDirectory,
+    phase: str,
+    former: keras.Model | None = None,
+) -> keras.Model:
+    """Phase 2 of a run, on its whole label budget; see `learn_classes`."""
     schedule = Schedule(settings.finetuning_epochs, settings.batch_size, settings.finetuning_learning_rate)
     watchers = [
         callbacks.StopOnNaN("finetuning_learning_rate"),
@@ -148,7 +154,7 @@ def finetune(model: FillingGAN, settings: TrainSettings, few: FewLabels, run: Ru
         TensorBoard(run.tensorboard, phase, schedule.rows),
     ]
     return learn_classes(
-        model, few.whole_budget, few.unlabelled, schedule, settings.tuning, settings.seed, watchers, phase
+        model, few.whole_budget, few.unlabelled, schedule, settings.tuning, settings.seed, watchers, phase, former
     )
 
 
@@ -211,10 +217,15 @@ def learn_classes(
     seed: int,
     watchers: Sequence[keras.callbacks.Callback] = (),
     phase: str = "finetuning",
+    former: keras.Model | None = None,
 ) -> keras.Model:
     """Phase 2: trains the discriminator's classifying part on labelled sessions, half a batch in two views each.
 
     At its end the last layer is settled; see `last_layer`.
+
+    Args:
+      former: of a warm start, as `warm_start.load` gives it. It names sessions without a label, once it is trained;
+        where there are none, it is what is returned.
 
     Returns:
       Bytes [batch, 28, 28, 1] -> logits [batch, K]; it shares the model's weights.
@@ -235,10 +246,11 @@ def learn_classes(
         shuffle=False,  # The pipeline has shuffled.
         callbacks=[callbacks.Progress(title, schedule.rows, steps, schedule.epochs), *watchers],
     )
+    has_others = tuning.names_others and unlabelled.count > 0
+    if former is not None and not (tuning.settles_last_layer and has_others):
+        return former
     if not tuning.settles_last_layer:
         return model.classifier()
-    others = labelled.images[:0]
-    if tuning.names_others and unlabelled.count:
-        others = pipeline.sample(unlabelled, last_layer.MOST_NAMED, seed)
+    others = pipeline.sample(unlabelled, last_layer.MOST_NAMED, seed) if has_others else labelled.images[:0]
     reads_ngrams = tuning.reads_ngrams and model.num_classes <= MOST_CLASSES
-    return model.classifier(last_layer.settle(model, labelled, others, reads_ngrams, seed))
+    return model.classifier(last_layer.settle(model, labelled, others, reads_ngrams, seed, former))

@@ -9,6 +9,7 @@ So few sessions are not enough to learn from n-grams, but their neighbours are: 
 
 import warnings
 
+import keras
 import numpy as np
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
@@ -33,13 +34,19 @@ NEVER = float(np.log(1e-6))  # the logit of a class of which no session was show
 
 
 def settle(
-    model: FillingGAN, labelled: Examples, others: np.ndarray, reads_ngrams: bool, seed: int
+    model: FillingGAN,
+    labelled: Examples,
+    others: np.ndarray,
+    reads_ngrams: bool,
+    seed: int,
+    former: keras.Model | None = None,
 ) -> NgramLogits | None:
     """Gives the model a last layer that is fitted anew; of one class, where nothing is to be told apart, none.
 
     Args:
       others: sessions without a label, uint8 [n, 28, 28, 1]; n may be 0.
       reads_ngrams: whether n-grams are seen. Sessions are near by features alone where they are not.
+      former: bytes -> logits, of a classifier that knows more labels than these: it names sessions without a label.
 
     Returns:
       What n-grams add to the logits that the model gives, if they are seen.
@@ -51,7 +58,10 @@ def settle(
     scaler = StandardScaler()
     features = scaler.fit_transform(predict(model.describer(), images).astype(np.float64))
     fine = ngram_vectors.fine_weights(images)
-    names = named(images, features, labelled.labels, fine if reads_ngrams else None)
+    if former is None:
+        names = named(images, features, labelled.labels, fine if reads_ngrams else None)
+    else:
+        names = np.concatenate([labelled.labels, predict(former, others).argmax(axis=1)])
     sureness = told_by_the_others(labelled, fine, seed)
     reach = 1 / np.sqrt(features.shape[1])  # A session's features are about as long as its n-grams.
     columns = [sparse.csr_matrix(reach * features)]

@@ -2,20 +2,29 @@
 
 from pathlib import Path
 
+import keras
+import numpy as np
+
 from clgan_tf.common.errors import ConfigError
 from clgan_tf.data.description import DataFacts
 from clgan_tf.models import archive
+from clgan_tf.models.byte_ngrams import MOST_CLASSES, NgramLogits
 from clgan_tf.models.filling import NGRAMS, TRUNK, FillingGAN
+from clgan_tf.models.pixels import IMAGE_SHAPE
 
 LOGITS = "logits"
 REMEDY = "give a classifier.keras that --model=clgan_plus has made of such sessions"
 
 
-def load(path: Path, model: FillingGAN, data: DataFacts) -> None:
+def load(path: Path, model: FillingGAN, data: DataFacts) -> keras.Model:
     """Puts what a saved classifier of CLGAN+ knows of bytes into a model, and what it knows of classes by their names.
 
     Logits of classes that it lacks stay as they are. A classifier has no generator and no decoder: the model's are as
     new, so that what follows must do without.
+
+    Returns:
+      Bytes [batch, 28, 28, 1] -> logits [batch, K] by the model, whose weights it shares, and by the n-grams of the
+      classes that the classifier knows.
 
     Raises:
       ModelFileError: the file is no classifier of ours, or damaged.
@@ -40,10 +49,18 @@ def load(path: Path, model: FillingGAN, data: DataFacts) -> None:
         if shapes[0] != shapes[1] or LOGITS not in known:
             raise ConfigError(f"{path} is of another model, --width or --attention than this run's; {REMEDY}.")
         layer.set_weights(given)
-    logits = model.last_layer
-    weights = logits.get_weights()
+    pairs = [(label, name) for label, name in enumerate(data.class_names) if name in head.class_names]
+    now, then = [label for label, _ in pairs], [head.class_names.index(name) for _, name in pairs]
+    weights = model.last_layer.get_weights()
     for weight, learned in zip(weights, known[LOGITS].get_weights(), strict=True):
-        for label, name in enumerate(data.class_names):
-            if name in head.class_names:
-                weight[..., label] = learned[..., head.class_names.index(name)]
-    logits.set_weights(weights)
+        weight[..., now] = learned[..., then]
+    model.last_layer.set_weights(weights)
+    if NGRAMS not in known or model.num_classes > MOST_CLASSES:
+        return model.classifier()
+    learned = known[NGRAMS].table.numpy()
+    table = np.zeros((len(learned), model.num_classes + 1), np.float32)
+    table[:, [*now, -1]] = learned[:, [*then, -1]]
+    ngrams = NgramLogits(model.num_classes, dtype="float32", name=NGRAMS)
+    ngrams.build((None, *IMAGE_SHAPE))
+    ngrams.table.assign(table)
+    return model.classifier(ngrams)

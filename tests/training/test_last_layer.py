@@ -1,5 +1,6 @@
 """The last layer of CLGAN+ fitted anew: who is near whom, what it sees, and nothing else changed."""
 
+import keras
 import numpy as np
 import pytest
 from scipy import sparse
@@ -133,6 +134,22 @@ def test_what_has_no_label_is_learned_from_unless_it_is_not_to_be(labelled, monk
     (one, _), (other, _) = learned(labelled), learned(labelled, others, names_others=False)
     np.testing.assert_array_equal(one.last_layer.kernel, other.last_layer.kernel)
     assert np.any(one.last_layer.kernel.numpy() != learned(labelled, others)[0].last_layer.kernel.numpy())
+
+
+def test_what_a_former_classifier_says_of_sessions_without_a_label_is_learned(labelled, monkeypatch):
+    monkeypatch.setattr(byte_phases, "STEPS_PER_EPOCH", 2)
+    image = keras.Input((28, 28, 1), dtype="uint8")
+    shown = keras.layers.Reshape((784,))(keras.layers.Rescaling(1 / 255)(image))
+    dense = keras.layers.Dense(3, kernel_initializer="zeros", bias_initializer="ones", use_bias=True)
+    former = keras.Model(image, dense(shown))
+    dense.bias.assign([0, 0, 9])  # Everything is the third class.
+    others = np.random.default_rng(2).integers(0, 256, (10, 28, 28, 1), np.uint8)
+    model = byte_phases.build(FillingSettings(width=16), 0, 3)
+    parts = (SHORT, TuningSettings(), 0)
+    network = byte_phases.learn_classes(model, labelled, in_memory(others), *parts, former=former)
+    assert set(network.predict(others, verbose=0).argmax(axis=1)) == {2}
+    alone = byte_phases.learn_classes(model, labelled, in_memory(others[:0]), *parts, former=former)
+    assert alone is former
 
 
 def test_of_one_class_alone_there_is_nothing_to_fit(labelled):

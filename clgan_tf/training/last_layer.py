@@ -24,6 +24,7 @@ from clgan_tf.models.calibration import temperature_as_sure
 from clgan_tf.models.filling import NGRAMS, FillingGAN
 from clgan_tf.models.pixels import IMAGE_SHAPE
 from clgan_tf.models.prediction import predict
+from clgan_tf.training.precision import in_float32
 
 MOST_NAMED = 10_000  # sessions without a label: enough, and each takes 0.1 MB while a machine is fitted
 MOST_LABELLED = 30_000
@@ -56,7 +57,8 @@ def settle(
     labelled = labelled[some_of_each(labelled.labels, seed)]
     images = np.concatenate([labelled.images, others])
     scaler = StandardScaler()
-    features = scaler.fit_transform(predict(model.describer(), images).astype(np.float64))
+    describer = in_float32(model.describer())  # as it is saved, whatever it was trained in
+    features = scaler.fit_transform(predict(describer, images).astype(np.float64))
     fine = ngram_vectors.fine_weights(images)
     if former is None:
         names = named(images, features, labelled.labels, fine if reads_ngrams else None)

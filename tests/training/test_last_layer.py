@@ -11,9 +11,11 @@ from clgan_tf.data.examples import Examples
 from clgan_tf.data.few_labels import in_memory
 from clgan_tf.models import ngram_vectors
 from clgan_tf.models.byte_ngrams import COARSE
+from clgan_tf.models.prediction import predict
 from clgan_tf.settings import FillingSettings, TuningSettings
 from clgan_tf.training import byte_phases, last_layer
 from clgan_tf.training.byte_phases import Schedule
+from clgan_tf.training.precision import computing_in, in_float32
 
 SHORT = Schedule(epochs=1, rows=8, rate=1e-3)
 
@@ -126,6 +128,20 @@ def test_phase_2_ends_with_it_and_only_the_last_layer_differs(labelled, monkeypa
     )
     assert "ngrams" not in {layer.name for layer in plain.layers}
     assert "ngrams" not in {layer.name for layer in learned(labelled, reads_ngrams=False)[1].layers}
+
+
+def test_trained_in_bfloat16_it_is_fitted_to_the_features_that_are_saved(labelled, monkeypatch):
+    monkeypatch.setattr(byte_phases, "STEPS_PER_EPOCH", 2)
+    seen = []
+    monkeypatch.setattr(
+        last_layer, "predict", lambda network, images: seen.append(predict(network, images)) or seen[-1]
+    )
+    with computing_in("bfloat16"):
+        model, _ = learned(labelled)
+        rounded = predict(model.describer(), labelled.images)
+    assert np.any(rounded != seen[0])
+    np.testing.assert_allclose(rounded, seen[0], atol=0.05)
+    np.testing.assert_array_equal(predict(in_float32(model.describer()), labelled.images), seen[0])
 
 
 def test_what_has_no_label_is_learned_from_unless_it_is_not_to_be(labelled, monkeypatch):

@@ -49,7 +49,7 @@ def test_the_committed_report_is_that_of_the_committed_results():
     assert all((PAPER / name).exists() for _, name in pictures)
 
 
-@pytest.mark.parametrize("name", ["lead", "ablation"])
+@pytest.mark.parametrize("name", ["lead", "ablation", "last_layer"])
 def test_and_so_is_each_page_of_its_own_sweep(name):
     results = EXPERIMENTS / f"results/{name}.jsonl"
     text = (EXPERIMENTS / f"results/{name}.md").read_text(encoding="utf-8")

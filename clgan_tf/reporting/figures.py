@@ -149,6 +149,7 @@ def labels_figure(
     dashed: Collection[str],
     title: str,
     measure: str = "accuracy",
+    split: str = "test",
     stated: dict[str, Points] | None = None,
 ) -> Figure:
     """A measure against labelled sessions, a line a system; bands where there are several seeds.
@@ -156,7 +157,7 @@ def labels_figure(
     Args:
       curves: of systems, by title.
       dashed: systems whose line is dashed.
-      measure: what the shares are.
+      measure, split: what the shares are, and of which sessions.
       stated: what the paper states of some of them: dotted, in the system's colour.
     """
     figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
@@ -178,7 +179,7 @@ def labels_figure(
     axes.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks], minor=False)
     axes.minorticks_off()
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.set(title=title, xlabel="labelled sessions", ylabel=f"{measure} on the test split")
+    axes.set(title=title, xlabel="labelled sessions", ylabel=f"{measure} on the {split} split")
     axes.grid(alpha=0.3)
     figure.legend(**BELOW, ncols=3)
     return figure

@@ -39,8 +39,7 @@ def page(rows: list[Row], captions: Mapping[str, str] | None = None) -> str:
     Raises:
       DataError: rows do not go together, see `table_of`.
     """
-    split = " or ".join(sorted({row.result.settings.score_on for row in rows}))
-    sections = ["# Systems against label budgets", INTRODUCTION.format(split=split)]
+    sections = ["# Systems against label budgets", INTRODUCTION.format(split=_split(rows))]
     pictures = {data: name for name, data in (captions or {}).items()}
     for data in dict.fromkeys(row.cell.data for row in rows):
         scores = table_of(rows, data)
@@ -60,7 +59,7 @@ def write(rows: list[Row], target: Path) -> list[Path]:
         if len(scores.groupby(BUDGET)) > 1:
             facts = next(row.result.data for row in rows if row.cell.data == data)
             title = f"{facts.source_kind}, {facts.representation}"
-            drawn[f"{target.stem}_{data}.png"] = _picture(scores, title), data
+            drawn[f"{target.stem}_{data}.png"] = _picture(scores, title, _split(rows)), data
     return web_page.write(page(rows, {name: data for name, (_, data) in drawn.items()}), drawn, target)
 
 
@@ -154,7 +153,11 @@ def _by_budget(what: str, lines: dict[str, pd.Series], scores: pd.DataFrame) -> 
     return markdown.table([what, *(_budget(*budget) for budget in budgets)], texts)
 
 
-def _picture(scores: pd.DataFrame, title: str) -> figures.Figure:
+def _split(rows: list[Row]) -> str:
+    return " or ".join(sorted({row.result.settings.score_on for row in rows}))
+
+
+def _picture(scores: pd.DataFrame, title: str, split: str) -> figures.Figure:
     """Of the usual ways, and of the most common unit and pool of unlabelled sessions."""
     cells = scores.drop_duplicates([*SYSTEM, *BUDGET])
     unit, unlabelled = cells.groupby(["unit", "unlabelled"]).size().idxmax()
@@ -164,4 +167,4 @@ def _picture(scores: pd.DataFrame, title: str) -> figures.Figure:
         for model, runs in drawn.groupby("model", sort=False)
     }
     dashed = [models.title(name) for name in models.ON_BYTES]
-    return figures.labels_figure(curves, dashed, title, "macro-F1")
+    return figures.labels_figure(curves, dashed, title, "macro-F1", split)

@@ -31,6 +31,15 @@ def test_names_are_shown_as_they_are_where_a_font_has_them_and_as_numbers_where_
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == shown
 
 
+def test_a_picture_says_which_split_its_shares_are_of():
+    for options, told in (
+        ({}, "accuracy on the test split"),
+        ({"split": "validation"}, "accuracy on the validation split"),
+    ):
+        figure = figures.labels_figure({"a system": {100: [0.5], 1000: [0.9]}}, [], "title", **options)
+        assert figure.axes[0].get_ylabel() == told
+
+
 def drawings() -> dict[str, figures.Figure]:
     curves = {f"system {number}": {100: [0.5, 0.6], 1000: [0.9 - number / 20]} for number in range(8)}
     bins = [Bin(10, 0.1, 0.9), Bin(10, 0.9, 0.1)]

@@ -3,6 +3,8 @@
 Guo et al., "On Calibration of Modern Neural Networks" (ICML 2017). It changes no label.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
@@ -23,8 +25,7 @@ def fitted_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
         likelihood = log_softmax(logits / np.exp(logarithm), axis=1)[rows, labels].sum()
         return 0.5 * (logarithm / PRIOR_DEVIATION) ** 2 - float(likelihood)
 
-    found = minimize_scalar(cost, bounds=(np.log(LEAST), np.log(MOST)), method="bounded", options={"xatol": 1e-4})
-    return float(np.exp(found.x))
+    return _least(cost)
 
 
 def temperature_as_sure(logits: np.ndarray, sureness: float) -> float:
@@ -36,5 +37,10 @@ def temperature_as_sure(logits: np.ndarray, sureness: float) -> float:
     def miss(logarithm: float) -> float:
         return float((np.exp(log_softmax(logits / np.exp(logarithm), axis=1).max(axis=1)).mean() - sureness) ** 2)
 
-    found = minimize_scalar(miss, bounds=(np.log(LEAST), np.log(MOST)), method="bounded", options={"xatol": 1e-4})
+    return _least(miss)
+
+
+def _least(cost: Callable[[float], float]) -> float:
+    """The temperature between LEAST and MOST of whose logarithm a cost is least."""
+    found = minimize_scalar(cost, bounds=(np.log(LEAST), np.log(MOST)), method="bounded", options={"xatol": 1e-4})
     return float(np.exp(found.x))

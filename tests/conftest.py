@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from clgan_tf.common.quiet import import_tensorflow
@@ -17,6 +18,8 @@ from clgan_tf import demo  # noqa: E402
 from clgan_tf.data.dataset import Dataset  # noqa: E402
 from clgan_tf.data.prepare import prepare  # noqa: E402
 from clgan_tf.main import main  # noqa: E402
+from clgan_tf.models.byte_ngrams import COARSE, NgramLogits  # noqa: E402
+from clgan_tf.models.filling import ngrams_layer  # noqa: E402
 from clgan_tf.settings import PrepareSettings  # noqa: E402
 
 
@@ -54,6 +57,14 @@ def prepared(demo_corpus: Path) -> Dataset:
 def prepare_settings(source: Path, dataset: Path, **changes: object) -> PrepareSettings:
     """Of a small data set: more of it for validation than by default."""
     return PrepareSettings(**{"source": source, "dataset": dataset, "validation_fraction": 0.15, **changes})
+
+
+def random_ngrams(classes: int) -> NgramLogits:
+    """What a classifier of CLGAN+ has beside its network, saying about as much."""
+    rng = np.random.default_rng(0)
+    layer = ngrams_layer(classes)
+    layer.take(rng.normal(size=(COARSE, classes)), rng.uniform(0, 2, COARSE))
+    return layer
 
 
 UNLABELLED = 96  # sessions of a short run

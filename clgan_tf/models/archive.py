@@ -162,11 +162,14 @@ def require_fit(network: keras.Model, num_classes: int) -> None:
         )
     if taken := sorted({layer.name for layer in network.layers} & set(OWN_NAMES)):
         raise ConfigError(f"{network.name} has a layer named {', '.join(taken)}, as a classifier's own is; rename it.")
-    if reason := _refusal(_objects(json.loads(network.to_json()))):
+    objects = _objects(json.loads(network.to_json()))
+    if foreign := sorted({str(named[1]) for named in map(_named, objects) if named not in ALLOWED}):
         raise ConfigError(
-            f"{network.name} could not be loaded again: {reason}; use other layers, or allow these in "
-            "clgan_tf/models/archive.py (docs/adding.md)."
+            f"{network.name} has {', '.join(foreign)}, which could not be loaded again; use other layers, or allow "
+            "these in clgan_tf/models/archive.py (docs/adding.md)."
         )
+    if reason := _refusal(objects):
+        raise ConfigError(f"{network.name} could not be loaded again: {reason}; make it smaller.")
 
 
 def _refusal(objects: list[dict[str, Any]]) -> str | None:
@@ -184,7 +187,7 @@ def _refusal(objects: list[dict[str, Any]]) -> str | None:
             return f"its {named[1]} has a shape that none of ours has"
         claimed += _claimed(named, sizes, item.get("build_config"))
         if 4 * claimed > MAX_WEIGHTS_BYTES:
-            return "its layers claim more memory than those of any of ours"
+            return f"with its {named[1]} it claims more memory than any of ours"
     return None
 
 

@@ -35,6 +35,13 @@ class Weights(NamedTuple):
     adversarial: float = 0.0
 
 
+def ngrams_layer(num_classes: int) -> NgramLogits:
+    """What `FillingGAN.classifier` takes, with a table in which n-grams say nothing yet."""
+    layer = NgramLogits(num_classes, dtype="float32", name=NGRAMS)
+    layer.build((None, *IMAGE_SHAPE))
+    return layer
+
+
 @keras.saving.register_keras_serializable("clgan_tf")
 class FillingGAN(TwoNetworks):
     """A discriminator that reads sessions, and a generator that fills spans of them.

@@ -82,8 +82,8 @@ def vectors(images: np.ndarray, weights: np.ndarray) -> sparse.csr_matrix:
     return normalize(counts @ sparse.diags(weights)).astype(np.float32)
 
 
-def cosines(images: np.ndarray, known: np.ndarray, weights: np.ndarray) -> Iterator[np.ndarray]:
-    """Of sessions with known ones, float32 [rows, m] for some sessions after the others, as many rows as of `parts`.
+def cosines(images: np.ndarray, known: np.ndarray, weights: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Of sessions with known ones, for some sessions after the others: which they are, and float32 [rows, m].
 
     Args:
       images, known: as of `counted`.
@@ -91,7 +91,7 @@ def cosines(images: np.ndarray, known: np.ndarray, weights: np.ndarray) -> Itera
     """
     columns = vectors(known, weights).T
     for rows in parts(len(images)):
-        yield (vectors(images[rows], weights) @ columns).toarray()
+        yield rows, (vectors(images[rows], weights) @ columns).toarray()
 
 
 def summed(counts: sparse.csr_matrix, weights: np.ndarray) -> sparse.csr_matrix:

@@ -56,7 +56,7 @@ class NgramNeighbour(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: np.ndarray) -> np.ndarray:  # noqa: N803
         """Labels int64 [n] of uint8 [n, 784]."""
-        nearest = [near.argmax(axis=1) for near in cosines(X, self.known_, self.weights_)]
+        nearest = [near.argmax(axis=1) for _, near in cosines(X, self.known_, self.weights_)]
         return self.labels_[np.concatenate(nearest)]
 
 

@@ -21,8 +21,7 @@ from clgan_tf.data.examples import Examples
 from clgan_tf.models import ngram_vectors
 from clgan_tf.models.byte_ngrams import COARSE, NgramLogits
 from clgan_tf.models.calibration import temperature_as_sure
-from clgan_tf.models.filling import NGRAMS, FillingGAN
-from clgan_tf.models.pixels import IMAGE_SHAPE
+from clgan_tf.models.filling import FillingGAN, ngrams_layer
 from clgan_tf.models.prediction import predict
 from clgan_tf.training.precision import in_float32
 
@@ -77,8 +76,7 @@ def settle(
     model.last_layer.set_weights([of_features, bias - scaler.mean_ @ of_features])
     if not reads_ngrams:
         return None
-    ngrams = NgramLogits(model.num_classes, dtype="float32", name=NGRAMS)
-    ngrams.build((None, *IMAGE_SHAPE))
+    ngrams = ngrams_layer(model.num_classes)
     ngrams.take(kernel[features.shape[1] :], weights)
     return ngrams
 
@@ -105,12 +103,10 @@ def named(images: np.ndarray, features: np.ndarray, labels: np.ndarray, weights:
     directions = normalize(features).astype(np.float32)
     if weights is None:
         return np.concatenate([labels, labels[(directions[known:] @ directions[:known].T).argmax(axis=1)]])
-    names, begin = [labels], known
-    for cosines in ngram_vectors.cosines(images[known:], images[:known], weights):
-        of_features = directions[begin : begin + len(cosines)] @ directions[:known].T
-        near = NGRAMS_SHARE * cosines + (1 - NGRAMS_SHARE) * of_features
+    names = [labels]
+    for rows, cosines in ngram_vectors.cosines(images[known:], images[:known], weights):
+        near = NGRAMS_SHARE * cosines + (1 - NGRAMS_SHARE) * (directions[known:][rows] @ directions[:known].T)
         names.append(labels[near.argmax(axis=1)])
-        begin += len(cosines)
     return np.concatenate(names)
 
 
@@ -127,12 +123,10 @@ def told_by_the_others(labelled: Examples, weights: np.ndarray, seed: int) -> fl
     labels = labelled.labels
     asked = np.flatnonzero(np.bincount(labels)[labels] > 1)
     asked = np.random.default_rng(seed).permutation(asked)[:MOST_ASKED]
-    right, begin = 0, 0
-    for cosines in ngram_vectors.cosines(labelled.images[asked], labelled.images, weights):
-        rows = asked[begin : begin + len(cosines)]
-        cosines[np.arange(len(rows)), rows] = -1
-        right += int((labels[cosines.argmax(axis=1)] == labels[rows]).sum())
-        begin += len(rows)
+    right = 0
+    for rows, cosines in ngram_vectors.cosines(labelled.images[asked], labelled.images, weights):
+        cosines[np.arange(len(cosines)), asked[rows]] = -1
+        right += int((labels[cosines.argmax(axis=1)] == labels[asked[rows]]).sum())
     return (right + 1) / (len(asked) + 2)
 
 

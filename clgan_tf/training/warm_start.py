@@ -8,9 +8,8 @@ import numpy as np
 from clgan_tf.common.errors import ConfigError
 from clgan_tf.data.description import DataFacts
 from clgan_tf.models import archive
-from clgan_tf.models.byte_ngrams import MOST_CLASSES, NgramLogits
-from clgan_tf.models.filling import NGRAMS, TRUNK, FillingGAN
-from clgan_tf.models.pixels import IMAGE_SHAPE
+from clgan_tf.models.byte_ngrams import MOST_CLASSES
+from clgan_tf.models.filling import NGRAMS, TRUNK, FillingGAN, ngrams_layer
 
 LOGITS = "logits"
 REMEDY = "give a classifier.keras that --model=clgan_plus has made of such sessions"
@@ -60,7 +59,6 @@ def load(path: Path, model: FillingGAN, data: DataFacts) -> keras.Model:
     learned = known[NGRAMS].table.numpy()
     table = np.zeros((len(learned), model.num_classes + 1), np.float32)
     table[:, [*now, -1]] = learned[:, [*then, -1]]
-    ngrams = NgramLogits(model.num_classes, dtype="float32", name=NGRAMS)
-    ngrams.build((None, *IMAGE_SHAPE))
+    ngrams = ngrams_layer(model.num_classes)
     ngrams.table.assign(table)
     return model.classifier(ngrams)

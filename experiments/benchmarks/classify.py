@@ -44,7 +44,7 @@ from clgan_tf.data.description import DataFacts, Split, SplitRule  # noqa: E402
 from clgan_tf.data.registered import open_any  # noqa: E402
 from clgan_tf.models.byte_ngrams import COARSE, NgramLogits  # noqa: E402
 from clgan_tf.models.classifier import build_classifier  # noqa: E402
-from clgan_tf.models.filling import NGRAMS, FillingGAN  # noqa: E402
+from clgan_tf.models.filling import FillingGAN, ngrams_layer  # noqa: E402
 from clgan_tf.models.two_networks import TwoNetworks  # noqa: E402
 from clgan_tf.serving.export import LITERT_ROWS  # noqa: E402
 from clgan_tf.settings import EXPORT_SUFFIXES  # noqa: E402
@@ -87,8 +87,7 @@ def saved(name: str, folder: Path) -> Path:
 
 def ngrams() -> NgramLogits:
     """What phase 2 gives CLGAN+'s last layer to see beside its features."""
-    layer = NgramLogits(CLASSES, dtype="float32", name=NGRAMS)
-    layer.build((None, 28, 28, 1))
+    layer = ngrams_layer(CLASSES)
     rng = np.random.default_rng(0)
     layer.take(rng.normal(size=(COARSE, CLASSES)), rng.uniform(0, 2, COARSE))
     return layer

@@ -9,26 +9,25 @@ from clgan_tf.capture.representation import REPRESENTATIONS
 from clgan_tf.evaluation import attribution
 from clgan_tf.evaluation.attribution import integrated_gradients, parts_of
 from clgan_tf.models import archive
-from clgan_tf.models.byte_ngrams import COARSE, NgramLogits
 from clgan_tf.models.classifier import build_classifier
-from clgan_tf.models.filling import NGRAMS, FillingGAN
 from clgan_tf.models.two_networks import TwoNetworks
 from tests import packets as p
+from tests.conftest import random_ngrams
 
 
-@pytest.mark.parametrize("name", ["clgan_plus", "clgan_lite", "cnn_lstm"])
+@pytest.mark.parametrize("name", ["clgan_plus", "clgan_plus and n-grams", "clgan_lite", "cnn_lstm"])
 def test_what_all_bytes_add_is_how_much_more_probable_the_label_is_than_for_zeros(
     prepared, tmp_path, monkeypatch, name
 ):
     monkeypatch.setattr(attribution, "STEPS", 32)
     keras.utils.set_random_seed(3)
+    name, has_ngrams = name.removesuffix(" and n-grams"), "n-grams" in name
     options = {"width": 16} if name == "clgan_plus" else {}
     built = models.build(name, 12, **options)
     test = prepared.read("test")[::9]
-    if isinstance(built, FillingGAN):
-        network = built.classifier(some_ngrams())
-    else:
-        network = built.classifier() if isinstance(built, TwoNetworks) else built
+    network = built.classifier() if isinstance(built, TwoNetworks) else built
+    if has_ngrams:
+        network = built.classifier(random_ngrams(12))
     build_classifier(network, prepared.facts, test.images).save(tmp_path / "classifier.keras")
     classifier = archive.load(tmp_path / "classifier.keras")
     added = integrated_gradients(classifier, test.images, test.labels)
@@ -39,17 +38,8 @@ def test_what_all_bytes_add_is_how_much_more_probable_the_label_is_than_for_zero
     assert added.shape == (len(test), 784)
     np.testing.assert_allclose(added.sum(axis=1), chances - of_nothing, atol=2e-3)
     assert np.any(added)
-    if name != "clgan_plus":  # A zero is what it is compared with; but n-grams begin at it, too.
+    if not has_ngrams:  # Which begin at a zero, too. It is what it is compared with.
         assert not np.any(added[test.images.reshape(len(test), 784) == 0])
-
-
-def some_ngrams() -> NgramLogits:
-    """Which say about as much as the network."""
-    rng = np.random.default_rng(0)
-    layer = NgramLogits(12, dtype="float32", name=NGRAMS)
-    layer.build((None, 28, 28, 1))
-    layer.take(rng.normal(size=(COARSE, 12)), rng.uniform(0, 2, COARSE))
-    return layer
 
 
 def test_a_forest_has_no_gradient(prepared):

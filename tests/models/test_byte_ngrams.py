@@ -63,7 +63,8 @@ def texts_of(session: np.ndarray) -> set[tuple[object, ...]]:
 def test_cosines_are_those_of_sets_of_ngrams_by_the_root_of_their_inverse_frequency(images, size):
     """Few byte values: the same n-grams come many times in a session, and count once."""
     images[:, size:] = 0
-    (found,) = ngram_vectors.cosines(images, images, ngram_vectors.fine_weights(images))
+    ((rows, found),) = ngram_vectors.cosines(images, images, ngram_vectors.fine_weights(images))
+    assert range(4)[rows] == range(4)
     sets = [texts_of(image) for image in images]
     counts = Counter(text for one in sets for text in one)
     squares = {text: math.log(4 / count) if count > 1 else 0.0 for text, count in counts.items()}

@@ -230,8 +230,12 @@ def test_a_network_is_one_file_and_one_line_of_the_registry(prepared, tmp_path, 
     )
     monkeypatch.delitem(sys.modules, "clgan_added_network")
     assert main(train_flags(prepared, tmp_path / "other", "--model=tiny")) == 2
-    assert "tiny could not be loaded again: it names keras.layers.EinsumDense, which no" in capsys.readouterr().err
+    assert "tiny has EinsumDense, which could not be loaded again; use other layers" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()
+    (tmp_path / "clgan_added_network.py").write_text(ADDED.replace("layers.Dense(8", "layers.Dense(5000"))
+    monkeypatch.delitem(sys.modules, "clgan_added_network")
+    assert main(train_flags(prepared, tmp_path / "large", "--model=tiny")) == 2
+    assert "loaded again: its Dense is larger than any of ours; make it smaller" in capsys.readouterr().err
     (tmp_path / "clgan_added_network.py").write_text(ADDED.replace("Dense(num_classes)", "Dense(num_classes + 1)"))
     monkeypatch.delitem(sys.modules, "clgan_added_network")
     assert main(train_flags(prepared, tmp_path / "wide", "--model=tiny")) == 2

@@ -18,8 +18,8 @@ from clgan_tf.common.errors import ModelFileError
 from clgan_tf.common.quiet import OF_KERAS
 from clgan_tf.main import main
 from clgan_tf.models import archive
-from clgan_tf.models.byte_ngrams import NgramLogits
 from clgan_tf.models.classifier import build_classifier
+from clgan_tf.models.filling import ngrams_layer
 from clgan_tf.serving.classifier import timestamps
 from tests import packets as p
 
@@ -82,7 +82,7 @@ def plus(prepared, tmp_path_factory):
     """The file of a classifier of the default network, untrained, that goes by n-grams too."""
     classes = len(prepared.facts.class_names)
     network = models.build(models.PLUS, classes, seed=0, width=16)
-    network = network.classifier(NgramLogits(classes, dtype="float32", name="ngrams"))
+    network = network.classifier(ngrams_layer(classes))
     path = tmp_path_factory.mktemp("plus") / "classifier.keras"
     build_classifier(network, prepared.facts, prepared.read("train").images).save(path)
     return path
@@ -92,7 +92,7 @@ def plus(prepared, tmp_path_factory):
     ("classes", "words"),
     [
         (10**6, "NgramLogits is larger than any of ours"),
-        (4000, "claim more memory than those of any of ours"),
+        (4000, "with its NgramLogits it claims more memory than any of ours"),
         (7, "is damaged"),
     ],
 )
@@ -116,7 +116,7 @@ def test_many_layers_that_are_each_small_enough_are_not_made(plus, tmp_path, kin
         return {**members, "config.json": json.dumps(config).encode()}
 
     rewritten(plus, tmp_path / "hostile.keras", change)
-    with pytest.raises(ModelFileError, match="claim more memory than those of any of ours"):
+    with pytest.raises(ModelFileError, match=f"with its {kind} it claims more memory than any of ours"):
         archive.check(tmp_path / "hostile.keras")
 
 
@@ -307,7 +307,7 @@ def forest(prepared, tmp_path_factory):
     ("leaves", "words"),
     [
         (10**12, "Trees is larger than any of ours"),
-        (6_000_000, "claim more memory than those of any of ours"),
+        (6_000_000, "with its Trees it claims more memory than any of ours"),
         (-1, "is damaged"),
         ("many", "larger than any of ours"),
         (3, "is damaged"),

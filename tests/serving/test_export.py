@@ -10,10 +10,10 @@ import pytest
 
 from clgan_tf import models, serving
 from clgan_tf.main import main
-from clgan_tf.models.byte_ngrams import COARSE, NgramLogits
 from clgan_tf.models.classifier import build_classifier
 from clgan_tf.serving.export import FORMATS, metadata
 from clgan_tf.settings import EXPORT_FORMATS
+from tests.conftest import random_ngrams
 
 DOCS = Path(__file__).parents[2] / "docs/export.md"
 TARGETS = {"saved_model": "models/traffic/1", "onnx": "traffic.onnx", "litert": "traffic.tflite"}
@@ -23,22 +23,13 @@ SCRIPTS = dict(
 SESSIONS = 5
 
 
-def ngrams(classes: int) -> NgramLogits:
-    """A layer that goes by n-grams at random."""
-    rng = np.random.default_rng(0)
-    layer = NgramLogits(classes, dtype="float32", name="ngrams")
-    layer.build((None, 28, 28, 1))
-    layer.take(rng.normal(size=(COARSE, classes)), rng.uniform(0, 2, COARSE))
-    return layer
-
-
 @pytest.fixture(scope="module")
 def classifiers(prepared, tmp_path_factory):
     """One of the default network and one of the paper's, untrained, and one of a forest, by name."""
     paths = {}
     for name, config in (("clgan_plus", {"width": 16}), ("clgan", {})):
         built = models.build(name, len(prepared.facts.class_names), seed=0, **config)
-        network = built.classifier(ngrams(len(prepared.facts.class_names))) if config else built.classifier()
+        network = built.classifier(random_ngrams(len(prepared.facts.class_names))) if config else built.classifier()
         paths[name] = tmp_path_factory.mktemp(name) / "classifier.keras"
         build_classifier(network, prepared.facts, prepared.read("train").images).save(paths[name])
     train = prepared.read("train")

@@ -110,7 +110,9 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
         """Probabilities float32 [n, K], columns as `classes_`, of bytes as `fit` takes them."""
         check_is_fitted(self)
-        return softmax(self.classifier_.predict(self._images(X), batch_size=1024, verbose=0), axis=1)
+        from clgan_tf.models.prediction import predict
+
+        return softmax(predict(self.classifier_, self._images(X)), axis=1)
 
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803
         """The likeliest of `classes_` for each of n sessions: [n]."""

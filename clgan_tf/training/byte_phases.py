@@ -247,10 +247,8 @@ def learn_classes(
         callbacks=[callbacks.Progress(title, schedule.rows, steps, schedule.epochs), *watchers],
     )
     has_others = tuning.names_others and unlabelled.count > 0
-    if former is not None and not (tuning.settles_last_layer and has_others):
-        return former
-    if not tuning.settles_last_layer:
-        return model.classifier()
+    if not tuning.settles_last_layer or (former is not None and not has_others):
+        return model.classifier() if former is None else former
     others = pipeline.sample(unlabelled, last_layer.MOST_NAMED, seed) if has_others else labelled.images[:0]
     reads_ngrams = tuning.reads_ngrams and model.num_classes <= MOST_CLASSES
     return model.classifier(last_layer.settle(model, labelled, others, reads_ngrams, seed, former))

@@ -24,6 +24,7 @@ from clgan_tf.models.familiarity import Familiarity
 from clgan_tf.models.forest import Trees
 from clgan_tf.models.masked_autoencoder import Positions
 from clgan_tf.models.pixels import IMAGE_SHAPE
+from clgan_tf.models.unrolled_lstm import UnrolledLSTM
 
 MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
 MAX_JSON_BYTES = 8 << 20
@@ -72,6 +73,7 @@ ALLOWED = {
     _own(Familiarity),
     _own(LogitsSum),
     _own(Positions),
+    _own(UnrolledLSTM),
     ("keras", "DTypePolicy", None),
     ("keras.src.models.functional", "Functional", "Functional"),
     *(("keras.layers", name, None) for name in LAYERS),
@@ -212,10 +214,11 @@ def _claimed(named: tuple[str | None, ...], sizes: dict[str, Any], shapes: Any) 
     if named == NGRAMS:
         made += COARSE * (units + 1)
     elif counts:
-        kernels = 4 if named[1] in ("LSTM", "MultiHeadAttention") else 1
+        is_recurrent = str(named[1]).endswith("LSTM")
+        kernels = 4 if is_recurrent or named[1] == "MultiHeadAttention" else 1
         each = units * math.prod(map(math.prod, _shapes([sizes.get("kernel_size")])))
         side = max((max(shape, default=1) for shape in _shapes(shapes)), default=MAX_SIDE)
-        made += kernels * each * (side + units if named[1] == "LSTM" else side)
+        made += kernels * each * (side + units if is_recurrent else side)
     return made
 
 

@@ -9,6 +9,7 @@ from clgan_tf.models.discriminator import LEAK
 from clgan_tf.models.generator import deconvolutions
 from clgan_tf.models.pixels import IMAGE_SHAPE, to_bytes, to_pixels
 from clgan_tf.models.two_networks import TwoNetworks
+from clgan_tf.models.unrolled_lstm import UnrolledLSTM
 
 CODE_SHAPE = (4, 4, 128)
 
@@ -70,7 +71,7 @@ def build_encoder(num_classes: int, dropout: float = 0.5) -> keras.Model:
         x = layers.Conv2D(64, 3, padding="same", name=f"convolution_{index}")(x)
         x = layers.LeakyReLU(LEAK, name=f"activation_{index}")(x)
     x = layers.Reshape((16, 64), name="sequence")(x)  # [batch, 16 places, 64]
-    features = layers.LSTM(64, unroll=True, name="lstm")(x)  # [batch, 64]
+    features = UnrolledLSTM(64, name="lstm")(x)  # [batch, 64]
     x = layers.Dropout(dropout, name="dropout")(features)
     logits = layers.Dense(num_classes, dtype="float32", name="logits")(x)
     return keras.Model(image, {"logits": logits, "features": features, "code": code}, name="autoencoder")

@@ -9,6 +9,7 @@ from keras import KerasTensor, layers
 
 from clgan_tf.models.discriminator import LEAK
 from clgan_tf.models.pixels import IMAGE_BYTES, IMAGE_SHAPE
+from clgan_tf.models.unrolled_lstm import UnrolledLSTM
 
 ROWS = 28
 VECTOR_SIZE = 4
@@ -26,7 +27,7 @@ def clgan_lite(num_classes: int, dropout: float = 0.0, seed: int = 0) -> keras.M
     x = _normalised(layers.Conv1D(WIDTH, 5, padding="same", name="convolution_1")(x), "convolution_1")
     x = _normalised(layers.Conv1D(WIDTH, 5, strides=2, padding="same", name="convolution_2")(x), "convolution_2")
     # Backwards, so that its last step, which has seen the whole session, is that of the first bytes.
-    states = layers.LSTM(WIDTH, return_sequences=True, go_backwards=True, name="lstm")(x)  # [batch, 14, 40]
+    states = UnrolledLSTM(WIDTH, return_sequences=True, go_backwards=True, name="lstm")(x)  # [batch, 14, 40]
     last = layers.Flatten(name="last")(layers.Cropping1D((ROWS // 2 - 1, 0), name="last_state")(states))
     mean, maximum = (
         pooling(name=name)(states)

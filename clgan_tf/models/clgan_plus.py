@@ -10,6 +10,7 @@ from clgan_tf.models.byte_vectors import VECTOR_SIZE, AtPositions, ByteVectors
 from clgan_tf.models.discriminator import LEAK, cross_attention
 from clgan_tf.models.filling import DECODER, TRUNK, FillingGAN, Weights
 from clgan_tf.models.pixels import IMAGE_BYTES
+from clgan_tf.models.unrolled_lstm import UnrolledLSTM
 
 ROWS = 28
 DISCRIMINATOR_WIDTH = 192
@@ -76,7 +77,7 @@ def _trunk(num_classes: int, dropout: float, width: int, attention: bool) -> ker
     for index in (1, 2):
         x = _normalised(layers.Conv1D(width, 5, padding="same", name=f"convolution_{index}")(x), f"convolution_{index}")
     # A step of the LSTM has seen the rows before it and, the other way round, those after it.
-    states = layers.Bidirectional(layers.LSTM(width // 2, return_sequences=True), name="lstm")(x)
+    states = layers.Bidirectional(UnrolledLSTM(width // 2, return_sequences=True), name="lstm")(x)
     if attention:
         states = cross_attention(states, x)
     # A payload's first bytes tell its protocol, and means over rows that are random drown them.

@@ -4,6 +4,7 @@ import keras
 from keras import layers
 
 from clgan_tf.models.pixels import IMAGE_SHAPE, bytes_to_logits
+from clgan_tf.models.unrolled_lstm import UnrolledLSTM
 
 
 def cnn_lstm(num_classes: int, dropout: float = 0.0, seed: int = 0) -> keras.Model:
@@ -23,7 +24,7 @@ def build_cnn_lstm(num_classes: int, dropout: float = 0.0, seed: int = 0) -> ker
         x = layers.Conv1D(128, 3, padding="same", activation="relu", name=f"convolution_{index}")(x)
         x = layers.MaxPooling1D(2, name=f"pooling_{index}")(x)
     x = layers.Conv1D(128, 3, padding="same", activation="relu", name="convolution_3")(x)
-    x = layers.LSTM(64, unroll=True, name="lstm")(x)  # [batch, 64]
+    x = UnrolledLSTM(64, name="lstm")(x)  # [batch, 64]
     features = layers.Dense(64, activation="relu", name="dense")(x)
     x = layers.Dropout(dropout, seed=seed, name="dropout")(features)
     logits = layers.Dense(num_classes, dtype="float32", name="logits")(x)

@@ -8,17 +8,15 @@ import keras
 from keras import KerasTensor, layers
 
 from clgan_tf.models.pixels import IMAGE_SHAPE
+from clgan_tf.models.unrolled_lstm import UnrolledLSTM
 
 LEAK = 0.2
 
 
 def build_discriminator(num_classes: int, dropout: float = 0.5) -> keras.Model:
-    """Section 2.2. [batch, 28, 28, 1] float in [-1, 1] -> logits [batch, K], features [batch, 256].
-
-    The LSTM is unrolled over its 28 steps: 1.2x faster than a loop on CPU, the same weights.
-    """
+    """Section 2.2. [batch, 28, 28, 1] float in [-1, 1] -> logits [batch, K], features [batch, 256]."""
     image, rows = _convolved_rows()
-    features = layers.LSTM(256, unroll=True, name="lstm")(rows)  # [batch, 256]
+    features = UnrolledLSTM(256, name="lstm")(rows)  # [batch, 256]
     return with_head(image, features, num_classes, dropout, "discriminator")
 
 
@@ -28,7 +26,7 @@ def build_cross_attention_discriminator(num_classes: int, dropout: float = 0.5) 
     The text gives no sizes: two LSTMs of 128 keep the 256 units of section 2.2.
     """
     image, rows = _convolved_rows()
-    temporal = layers.Bidirectional(layers.LSTM(128, return_sequences=True, unroll=True), name="lstm")(rows)
+    temporal = layers.Bidirectional(UnrolledLSTM(128, return_sequences=True), name="lstm")(rows)
     features = layers.GlobalAveragePooling1D(name="pooling")(cross_attention(temporal, rows))  # [batch, 256]
     return with_head(image, features, num_classes, dropout, "cross_attention_discriminator")
 

@@ -74,25 +74,29 @@ class GAN(TwoNetworks):
         return self.generate(len(images))
 
     def train_step(self, data: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """One step of both networks from one pass: the discriminator sees all three kinds of rows once."""
+        """One step of both networks: the discriminator sees each of the three kinds of rows once.
+
+        Generated rows go through it by themselves, since the generator's gradient comes back through theirs alone.
+        """
         labels = data["labels"]
-        sizes = [data["labelled"].shape[0], data["unlabelled"].shape[0], data["unlabelled"].shape[0]]
+        sizes = [data["labelled"].shape[0], data["unlabelled"].shape[0]]
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         with tf.GradientTape(persistent=True) as tape:
-            generated = self.generator(self.noise(sizes[2], self.optimizer.iterations), training=True)
-            rows = tf.concat([to_pixels(data["labelled"]), to_pixels(data["unlabelled"]), generated], axis=0)
-            outputs = self.discriminator(rows, training=True)
-            labelled_logits, unlabelled_logits, generated_logits = tf.split(outputs["logits"], sizes)
-            _, unlabelled_features, generated_features = tf.split(outputs["features"], sizes)
+            real = to_pixels(tf.concat([data["labelled"], data["unlabelled"]], axis=0))
+            of_real = self.discriminator(real, training=True)
+            labelled_logits, unlabelled_logits = tf.split(of_real["logits"], sizes)
+            generated = self.generator(self.noise(sizes[1], self.optimizer.iterations), training=True)
+            of_generated = self.discriminator(generated, training=True)
 
             labelled_loss = losses.labelled_loss(labels, labelled_logits)
             unlabelled_loss = losses.unlabelled_loss(unlabelled_logits)
-            generated_loss = losses.generated_loss(generated_logits)
+            generated_loss = losses.generated_loss(of_generated["logits"])
             discriminator_loss = labelled_loss + unlabelled_loss + generated_loss
             if self.generator_loss == "feature_matching":
-                generator_loss = losses.feature_matching(unlabelled_features, generated_features)
+                unlabelled_features = of_real["features"][sizes[0] :]
+                generator_loss = losses.feature_matching(unlabelled_features, of_generated["features"])
             else:
-                generator_loss = losses.non_saturating(generated_logits)
+                generator_loss = losses.non_saturating(of_generated["logits"])
             # Gradients are summed over replicas; the objective is a mean over the whole batch.
             discriminator_objective = discriminator_loss / replicas
             generator_objective = generator_loss / replicas
@@ -109,7 +113,7 @@ class GAN(TwoNetworks):
             "unlabelled_loss": unlabelled_loss,
             "generated_loss": generated_loss,
             "probability_real": tf.exp(losses.log_probability_real(unlabelled_logits)),
-            "probability_real_generated": tf.exp(losses.log_probability_real(generated_logits)),
+            "probability_real_generated": tf.exp(losses.log_probability_real(of_generated["logits"])),
         }
         return self.summary_of(means, labels, labelled_logits)
 

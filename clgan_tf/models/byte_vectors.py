@@ -79,14 +79,22 @@ def magnitudes() -> np.ndarray:
 
 @keras.saving.register_keras_serializable("clgan_tf")
 class AtPositions(layers.Layer):
-    """Takes some places of a sequence: ([batch, n, units], positions int [batch, p]) -> [batch, p, units]."""
+    """Takes places of a sequence: ([batch, n, units], positions int [batch, p], ...) -> [[batch, p, units], ...].
 
-    def call(self, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+    All are taken at once: the gradient fills a whole sequence with zeros, however few it adds.
+    """
+
+    def call(self, inputs: list[tf.Tensor]) -> list[tf.Tensor]:
         """Gathers them."""
-        sequence, positions = inputs
-        return tf.gather(sequence, positions, batch_dims=1)
+        sequence, *positions = inputs
+        counts = [tf.shape(each)[1] for each in positions]
+        taken = tf.gather(sequence, tf.concat(positions, axis=1), batch_dims=1)
+        return [
+            tf.ensure_shape(part, (None, each.shape[1], sequence.shape[-1]))
+            for part, each in zip(tf.split(taken, counts, axis=1, num=len(positions)), positions, strict=True)
+        ]
 
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: Any) -> list[tuple[int | None, ...]]:
         """Of the sequence's units."""
-        sequence, positions = input_shape
-        return (*positions, sequence[-1])
+        sequence, *positions = input_shape
+        return [(*each, sequence[-1]) for each in positions]

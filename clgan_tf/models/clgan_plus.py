@@ -99,8 +99,9 @@ def _decoder(width: int) -> keras.Model:
     vectors = keras.Input((IMAGE_BYTES, VECTOR_SIZE), name="vectors")
     hidden, seen = (keras.Input((None,), dtype="int32", name=name) for name in ("hidden", "seen"))
     decoded = _decoded(states, rows, vectors, size=32)  # [batch, 784, 73]
-    named = layers.Dense(256, dtype="float32", name="bytes")(AtPositions(name="at_hidden")([decoded, hidden]))
-    x = layers.Dense(64, name="judgement")(AtPositions(name="at_seen")([decoded, seen]))
+    at_hidden, at_seen = AtPositions(name="at_positions")([decoded, hidden, seen])
+    named = layers.Dense(256, dtype="float32", name="bytes")(at_hidden)
+    x = layers.Dense(64, name="judgement")(at_seen)
     x = layers.LeakyReLU(LEAK, name="judgement_activation")(x)
     x = layers.Dense(1, dtype="float32", name="judgement_logit")(x)
     real = layers.Reshape((-1,), dtype="float32", name="real")(x)
@@ -114,7 +115,8 @@ def build_filling_generator(width: int = GENERATOR_WIDTH) -> keras.Model:
     rows = _rows(vectors, width)
     x = _normalised(layers.Conv1D(width, 5, padding="same", name="convolution")(rows), "convolution")
     decoded = _decoded(x, rows, vectors, size=24)
-    named = layers.Dense(256, dtype="float32", name="bytes")(AtPositions(name="at_positions")([decoded, positions]))
+    (at_positions,) = AtPositions(name="at_positions")([decoded, positions])
+    named = layers.Dense(256, dtype="float32", name="bytes")(at_positions)
     return keras.Model([tokens, positions], named, name="filling_generator")
 
 

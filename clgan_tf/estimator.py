@@ -1,7 +1,10 @@
 """CLGAN+ as scikit-learn has classifiers: fit on arrays, some of them labelled, and predict."""
 
 import pickle
-from numbers import Integral
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -49,20 +52,27 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
     def fit(self, X: Any, y: Any) -> "SemiSupervisedClassifier":  # noqa: N803
         """Trains on bytes [n, 784] or [n, 28, 28], integers in 0..255, and labels [n]; -1 is no label.
 
-        Labels may be texts or integers; texts have no sign for an unlabelled session but the integer -1 in an object
+        Labels may be texts or numbers; texts have no sign for an unlabelled session but the number -1 in an object
         array.
 
         Raises:
-          ValueError: X holds what are no bytes, y does not fit it, fewer than two classes have labels, or no trunk of
-            `trunk_of` comes with clgan_tf.
+          ValueError: X holds what are no bytes, y does not fit it or has None or NaN, fewer than two classes have
+            labels, epochs are no numbers of them, or no trunk of `trunk_of` comes with clgan_tf.
         """
+        for name, least in (("pretraining_epochs", 0), ("finetuning_epochs", 1)):
+            epochs = getattr(self, name)
+            if not isinstance(epochs, Integral) or epochs < least:
+                raise ValueError(f"{name} must be a whole number from {least}, not {epochs!r}.")
         images = self._images(X, reset=True)
         if y is None:
             raise ValueError("fit requires y to be passed, but the target y is None; give -1 to what has no label.")
         y = column_or_1d(y, warn=True)
         if y.shape != (len(images),):
             raise ValueError(f"y has the shape {y.shape}; {len(images)} sessions need as many labels.")
-        is_labelled = np.array([not (isinstance(label, Integral) and label == UNLABELLED) for label in y.tolist()])
+        values = y.tolist()
+        if any(label is None or label != label for label in values):  # NaN alone is not itself.
+            raise ValueError("y holds None or NaN; give -1 to what has no label.")
+        is_labelled = np.array([not (isinstance(label, Real) and label == UNLABELLED) for label in values])
         shown = y[is_labelled]
         if shown.dtype == object:
             shown = np.array(shown.tolist())
@@ -89,9 +99,10 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
         first, second = byte_phases.usual_schedules()
         first = first._replace(epochs=self.pretraining_epochs)
         second = second._replace(epochs=self.finetuning_epochs)
-        model = byte_phases.pretrained(images, len(self.classes_), first, seed, self.trunk_of)
-        labelled, others = Examples.of_images(images[is_labelled], labels), in_memory(images[~is_labelled])
-        return byte_phases.learn_classes(model, labelled, others, second, TuningSettings(), seed)
+        with _kept_generators():
+            model = byte_phases.pretrained(images, len(self.classes_), first, seed, self.trunk_of)
+            labelled, others = Examples.of_images(images[is_labelled], labels), in_memory(images[~is_labelled])
+            return byte_phases.learn_classes(model, labelled, others, second, TuningSettings(), seed)
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
@@ -135,3 +146,14 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
         tags.input_tags.three_d_array = True
         tags.input_tags.positive_only = True
         return tags
+
+
+@contextmanager
+def _kept_generators() -> Iterator[None]:
+    """Leaves Python's and NumPy's global generators as they were: the networks' weights seed both."""
+    of_python, of_numpy = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(of_python)
+        np.random.set_state(of_numpy)

@@ -113,11 +113,31 @@ def test_texts_are_labels_and_the_seed_repeats_a_fit():
         (np.zeros((4, 784)), [-1, -1, -1, -1], "Labels of 0 classes"),
         (np.zeros((4, 784)), [0.5, 1.5, 0.2, 0.1], "Unknown label type"),
         (np.zeros((4, 784)), None, "requires y to be passed"),
+        (np.zeros((4, 784)), [-1.0, -1.0, -1.0, 0.0], "Labels of 1 class"),
+        (np.zeros((4, 784)), np.array(["a", "b", None, "a"], object), "y holds None or NaN; give -1"),
+        (np.zeros((4, 784)), np.array(["a", "b", np.nan, "a"], object), "y holds None or NaN; give -1"),
     ],
 )
 def test_what_it_cannot_learn_from_is_said(rows, labels, told):
     with pytest.raises(ValueError, match=told):
         SemiSupervisedClassifier().fit(rows, labels)
+
+
+@pytest.mark.parametrize("epochs", [{"pretraining_epochs": -1}, {"finetuning_epochs": 0}, {"finetuning_epochs": 1.5}])
+def test_epochs_are_whole_numbers(epochs):
+    with pytest.raises(ValueError, match=f"{next(iter(epochs))} must be a whole number from"):
+        SemiSupervisedClassifier(**epochs).fit(*sessions(4))
+
+
+def test_a_float_says_no_label_as_a_whole_number_does_and_global_generators_stay_as_they_were():
+    rows, kinds = sessions(12)
+    np.random.seed(3)
+    expected = np.random.rand(2)
+    np.random.seed(3)
+    first = np.random.rand()
+    fitted = SemiSupervisedClassifier(0, 1, random_state=1).fit(rows, np.where(np.arange(12) < 8, kinds, -1.0))
+    assert [first, np.random.rand()] == expected.tolist()
+    assert fitted.classes_.tolist() == [0, 1]
 
 
 def test_phase_1_goes_on_from_a_trunk_of_the_package_where_one_is_asked_for():

@@ -116,7 +116,9 @@ def parse(values: flags.FlagValues, arguments: list[str]) -> None:
             raise ConfigError(" ".join(str(error).split())) from error
         name, value = refused.groups()
         raise ConfigError(f"--{name} takes {_allowed(name, values[name])}, not {value!r}.") from error
-    except (flags.Error, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"a flagfile is no text: {error}; give one as a run has it, {FLAGFILE}.") from error
+    except (flags.Error, ValueError) as error:  # absl raises either.
         raise ConfigError(" ".join(str(error).removeprefix("ERROR:: ").split())) from error
     if rest:
         raise ConfigError(f"{rest[0]} is no flag; every setting begins with --.")
@@ -126,7 +128,7 @@ def _written_out(arguments: list[str]) -> list[str]:
     """The arguments without what may be left out: --mode= before a first word, and an interrupted run's own flags."""
     if arguments and arguments[0] in MODES:
         arguments = [f"--mode={arguments[0]}", *arguments[1:]]
-    given = dict(argument.lstrip("-").partition("=")[::2] for argument in arguments)
+    given = dict(argument.lstrip("-").partition("=")[::2] for argument in _joined(arguments))
     is_all = given.keys() <= {"mode", "run_dir", "resume"}
     if is_all and given.get("resume") in ("", "true") and given.get("run_dir"):
         flagfile = expanded("--run_dir", given["run_dir"]) / FLAGFILE
@@ -134,6 +136,17 @@ def _written_out(arguments: list[str]) -> list[str]:
             raise ConfigError(f"--resume: {flagfile.parent} holds no {FLAGFILE}; give the run directory of a run.")
         return [f"--flagfile={flagfile}", *arguments]
     return arguments
+
+
+def _joined(arguments: list[str]) -> list[str]:
+    """The arguments with each flag whose value stands behind it, as absl takes it too, as --flag=value."""
+    joined: list[str] = []
+    for argument in arguments:
+        if joined and joined[-1].startswith("-") and "=" not in joined[-1] and not argument.startswith("-"):
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
 
 
 def _without_byte_order_marks(values: flags.FlagValues, arguments: list[str]) -> list[str]:

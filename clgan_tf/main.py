@@ -9,7 +9,7 @@ from absl import flags as absl_flags
 from clgan_tf import __version__, flags
 from clgan_tf.common.errors import ConfigError, UserError
 from clgan_tf.common.interruption import Terminated, raised_when_safe
-from clgan_tf.common.output import UntilClosed
+from clgan_tf.common.output import UntilClosed, open_standard_streams
 from clgan_tf.common.quiet import import_tensorflow
 from clgan_tf.common.setting import Settings
 
@@ -24,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     and could not be read to its end; 130: stopped with Ctrl-C; 141: the reader of the labels went away before
     their end; 143: stopped with SIGTERM.
     """
+    open_standard_streams()
     with redirect_stdout(UntilClosed(sys.stdout)), raised_when_safe():  # type: ignore[type-var]
         status = _main(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()

@@ -25,6 +25,7 @@ EXPORT_FORMATS = tuple(EXPORT_SUFFIXES)
 LABEL_UNITS = ("total", "per_class", "per_class_at_most", "fraction")
 FLAGFILE = "run.flags"  # in a run directory: flags that repeat the run
 MAX_SEED = 2**32 - 1  # NumPy's
+MOST_ROWS = 1 << 16  # of a step
 
 DATASET = "A directory, which train prepares from --source if it is absent; or NAME/CONFIG of TFDS."
 RUN_DIR = "Directory of one run: settings, logs, checkpoints, classifier, figures."
@@ -124,6 +125,8 @@ class FillingSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.width % 2:
+            raise ConfigError(f"--width must be even, not {self.width}: half of it reads each way.")
         if self.pieces and self.adversarial_weight:
             raise ConfigError("--pieces leaves the generator nothing to fill; give --adversarial_weight=0 with it.")
 
@@ -208,6 +211,8 @@ class PretrainSettings(Settings):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, schedule[name])
         super().__post_init__()
+        if self.batch_size > MOST_ROWS:
+            raise ConfigError(f"--batch_size may be {MOST_ROWS:,} at most, not {self.batch_size}.")
         run, data = self.run_dir.resolve(), self.dataset.resolve()
         if run == data or run in data.parents or data in run.parents:
             raise ConfigError(f"--run_dir={self.run_dir} and --dataset={self.dataset} must not lie in each other.")
@@ -217,6 +222,8 @@ class PretrainSettings(Settings):
                 raise ConfigError(f"--{name}={given} lies in --run_dir, which is made anew; give another --run_dir.")
         if self.pretrain_from and not self.pretraining_epochs:
             raise ConfigError("--pretrain_from needs a phase 1: give --pretraining_epochs, or --init_from instead.")
+        if type(self) is PretrainSettings and not self.pretraining_epochs:
+            raise ConfigError("--pretraining_epochs=0 leaves nothing of --mode=pretrain; give one at least.")
 
     @property
     def _system(self) -> str:
@@ -413,6 +420,8 @@ class ExportSettings(OfAClassifier):
     def __post_init__(self) -> None:
         super().__post_init__()
         suffix = EXPORT_SUFFIXES[self.format]
+        if self.output == "-":
+            raise ConfigError("--output of an export is a file or a directory, not standard output.")
         if not suffix and Path(self.output).suffix in filter(None, EXPORT_SUFFIXES.values()):
             raise ConfigError(f"--output={self.output!r} is a directory with --format={self.format}; name the format.")
         if suffix and Path(self.output).suffix != suffix:

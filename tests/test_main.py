@@ -112,6 +112,15 @@ def test_help_groups_every_flag_by_mode(capsys):
         ),
         (["--mode=prepare,classify", "--source=s", "--dataset=d", "--captures=c"], "needs --classifier or --run_dir"),
         (["--mode=report", "--runs=r", "--output=labels.jsonl"], "must end in .md"),
+        (["--dataset=d", "--run_dir=r", "--batch_size=99999999999999999999"], "--batch_size may be 65,536 at most"),
+        (["--dataset=d", "--run_dir=r", "--width=17"], "--width must be even, not 17"),
+        (["--dataset=d", "--run_dir=r", "--nostrict=true"], "--nostrict=true does not take an argument"),
+        (["train", "--resume", "--run_dir", "/none"], "--resume: /none holds no run.flags"),
+        (
+            ["--mode=pretrain", "--dataset=d", "--run_dir=r", "--pretraining_epochs=0"],
+            "leaves nothing of --mode=pretrain",
+        ),
+        (["--mode=export", "--run_dir=r", "--output=-"], "is a file or a directory, not standard output"),
     ],
 )
 def test_a_wrong_flag_is_one_sentence_naming_it(capsys, arguments, words):
@@ -239,6 +248,26 @@ def test_evaluate_repeats_the_runs_own_scores(capsys, finished_run, prepared):
     assert main(["--mode=evaluate", f"--run_dir={finished_run}", f"--dataset={prepared.directory}"]) == 0
     assert "was evaluated on this test split before" in capsys.readouterr().out
     assert json.loads((finished_run / "metrics.json").read_text()) == before
+
+
+def test_evaluate_warns_of_sessions_that_were_grouped_otherwise(capsys, finished_run, demo_corpus, tmp_path):
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    flags = [f"--source={demo_corpus}", f"--dataset={tmp_path / 'data'}", "--idle_timeout=1000"]
+    assert main(["--mode=prepare", *flags]) == 0
+    assert main(["--mode=evaluate", f"--run_dir={run}", f"--dataset={tmp_path / 'data'}"]) == 0
+    assert "grouped by other rules than those the classifier learned from" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_process_without_standard_streams_works(finished_run, demo_corpus, tmp_path, closed):
+    """As a daemon may start it: whatever is opened next must not take their numbers."""
+    command = (
+        f"{sys.executable} -m clgan_tf.main classify --run_dir={finished_run} --captures={demo_corpus}/unseen.pcap"
+    )
+    done = subprocess.run(f"{command} --output={tmp_path / 'labels.jsonl'} {closed}", shell=True, check=False)
+    assert done.returncode == 0
+    rows = [json.loads(line) for line in (tmp_path / "labels.jsonl").read_text().splitlines()]
+    assert len({row["source"] for row in rows}) > 1
 
 
 def test_evaluate_on_other_data_leaves_the_runs_own_results(capsys, finished_run, demo_corpus, tmp_path):

@@ -33,6 +33,8 @@ def run(settings: EvaluateSettings) -> bool:
     )
     if has != takes:
         raise DataError(f"{settings.dataset} has {has}; {directory.classifier} takes {takes}.")
+    if facts.rules != classifier.rules:
+        progress.warn(f"{settings.dataset} has sessions grouped by other rules than those the classifier learned from.")
     earlier = read_result(directory.metrics)
     is_its_own = earlier.data.fingerprint == facts.fingerprint  # Nearest training sessions are that data set's.
     if is_its_own and earlier.settings.score_on == "test":

@@ -43,6 +43,20 @@ class UntilClosed:
         return getattr(self._stream, name)
 
 
+def open_standard_streams() -> None:
+    """Gives a process that was started without standard streams, as by a daemon, ones that lead nowhere.
+
+    Else the next file that is opened takes their number, and what is meant for them goes into it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # The system gives the lowest number that is free.
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "r" if name == "stdin" else "w", closefd=False))
+
+
 def reader_is_gone() -> bool:
     """Whether what is written to standard output now goes nowhere, as far as writing has shown."""
     return isinstance(sys.stdout, UntilClosed) and sys.stdout.is_closed

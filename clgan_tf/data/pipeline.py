@@ -32,16 +32,20 @@ def adversarial(
     Raises:
       DataError: every training session shows its label.
     """
-    count = few.unlabelled.count
-    if not count:
+    require_unlabelled(few)
+    labelled_rows = -(-min(batch_size, len(few.labelled)) // replicas) * replicas
+    labelled_stream = supervised(few.labelled, labelled_rows, seed)
+    stream = two_streams(labelled_stream, _shuffled_images(few.unlabelled, batch_size, seed + 1)).skip(skip_steps)
+    return stream.prefetch(tf.data.AUTOTUNE), max(1, few.unlabelled.count // batch_size)
+
+
+def require_unlabelled(few: FewLabels) -> None:
+    """Raises DataError where every training session shows its label: phase 1 of a GAN needs others."""
+    if not few.unlabelled.count:
         raise DataError(
             f"{few.unlabelled.shards[0].parent}: no training session is left without its label; lower --labels, add "
             "captures to unlabelled/, or pass --pretraining_epochs=0."
         )
-    labelled_rows = -(-min(batch_size, len(few.labelled)) // replicas) * replicas
-    labelled_stream = supervised(few.labelled, labelled_rows, seed)
-    stream = two_streams(labelled_stream, _shuffled_images(few.unlabelled, batch_size, seed + 1)).skip(skip_steps)
-    return stream.prefetch(tf.data.AUTOTUNE), max(1, count // batch_size)
 
 
 def supervised(labelled: Examples, batch_size: int, seed: int) -> tf.data.Dataset:

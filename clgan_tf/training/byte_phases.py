@@ -23,11 +23,12 @@ from clgan_tf.runs.directory import RunDirectory
 from clgan_tf.runs.log import PRETRAINING, keep_pretraining
 from clgan_tf.settings import SCHEDULES, FillingSettings, PretrainSettings, TrainSettings, TuningSettings
 from clgan_tf.training import callbacks, checkpoint, last_layer, trunk, warm_start
-from clgan_tf.training.strategy import is_chief, require_parts, strategy_of
+from clgan_tf.training.strategy import is_chief, strategy_of
 from clgan_tf.training.tensorboard import IMAGES_SHOWN, TensorBoard, save_picture, side_by_side
 
 WARM_UP = 0.1  # of a phase's steps
 STEPS_PER_EPOCH = 100
+ROWS_OF_EACH = 2  # Half of each replica's rows are filled.
 MANY_LABELS, MOST_STEPS_PER_EPOCH = 1000, 400  # of phase 2
 
 
@@ -108,7 +109,6 @@ def pretrain(settings: PretrainSettings, data: DataFacts, sessions: Unlabelled, 
     if run.trunk.exists():
         return
     schedule = Schedule(settings.pretraining_epochs, settings.batch_size, settings.learning_rate)
-    require_parts(settings.strategy, settings.batch_size, of_each=2)
     strategy, writes = strategy_of(settings.strategy), is_chief(settings.strategy)
     with strategy.scope():
         model = build(settings.filling, settings.seed, max(2, len(data.class_names)))  # Logits are not in the trunk.
@@ -193,7 +193,7 @@ def learn_bytes(
     """
     strategy = strategy or tf.distribute.get_strategy()
     rows = min(schedule.rows, sessions.count)
-    rows -= rows % (2 * strategy.num_replicas_in_sync)  # Half of each replica's are filled.
+    rows -= rows % (ROWS_OF_EACH * strategy.num_replicas_in_sync)
     title = "Phase 1, hidden and filled bytes"
     progress = callbacks.Progress(title, rows, STEPS_PER_EPOCH, schedule.epochs, epochs_done)
     batches = pipeline.unlabelled_batches(sessions, rows, seed, epochs_done * STEPS_PER_EPOCH)

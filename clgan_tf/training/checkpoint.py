@@ -4,6 +4,8 @@ Keras's BackupAndRestore restores only `model.optimizer`, and neither it nor wei
 of seed generators; a plain archive of every variable leaves nothing out.
 """
 
+import math
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -21,6 +23,11 @@ HEADER_BYTES = 4096  # more than the header of any array in the archive
 MAX_NOTE_BYTES = 1 << 20
 EPOCHS = "epochs_done"
 START_ANEW = "start the run anew"
+# What zipfile and NumPy raise of a damaged archive; of a header that is no Python, whatever its parser does.
+DAMAGE = (
+    *(OSError, EOFError, KeyError, ValueError, TypeError, RuntimeError, SyntaxError, MemoryError),
+    *(tokenize.TokenError, zipfile.BadZipFile, zlib.error),
+)
 
 
 def save(path: Path, model: TwoNetworks, epochs_done: int) -> None:
@@ -88,13 +95,13 @@ def read(path: Path, variables: dict[str, keras.Variable], note: str, remedy: st
         bounds[name] = int(np.prod(variable.shape)) * np.dtype(variable.dtype).itemsize
     try:
         with zipfile.ZipFile(path) as archive:
-            sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
-        for name, most in bounds.items():
-            if sizes.get(f"{name}.npy", 0) > most + HEADER_BYTES:
-                raise ModelFileError(f"{path}: {name} is larger than this model's; {remedy}.")
+            for name, most in bounds.items():
+                size = archive.getinfo(f"{name}.npy").file_size
+                if size > most + HEADER_BYTES or _claimed(archive, name) > most:
+                    raise ModelFileError(f"{path}: {name} is larger than this model's; {remedy}.")
         with np.load(path, allow_pickle=False) as arrays:
             values = {name: arrays[name] for name in bounds}
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGE as error:
         if isinstance(error, ModelFileError):
             raise
         raise ModelFileError(f"{path}: not what this model needs ({error}); {remedy}.") from error
@@ -107,6 +114,15 @@ def read(path: Path, variables: dict[str, keras.Variable], note: str, remedy: st
     for name, variable in variables.items():
         variable.assign(values[name])
     return values[note]
+
+
+def _claimed(archive: zipfile.ZipFile, name: str) -> int:
+    """How many bytes an array's header says that it has: NumPy makes room for them before it reads any."""
+    with archive.open(f"{name}.npy") as file:
+        version = np.lib.format.read_magic(file)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read_header(file, HEADER_BYTES)
+    return math.prod(shape) * dtype.itemsize
 
 
 def _variables(model: TwoNetworks) -> dict[str, keras.Variable]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from clgan_tf.common.errors import DataError
 from clgan_tf.data.few_labels import FewLabels, ranks_within_class
 from clgan_tf.evaluation.metrics import score
 from clgan_tf.models.calibration import fitted_temperature
@@ -21,6 +22,13 @@ class Choice:
     model: str
     f1: dict[str, float]
     temperature: float
+
+
+def require_folds(few: FewLabels) -> None:
+    """Raises DataError where some fold would have no session: no class has a label for each."""
+    budget = few.whole_budget
+    if np.bincount(budget.labels).max() < FOLDS:
+        raise DataError(f"--model=auto needs {FOLDS} labels of a class at least; raise --labels, or choose a model.")
 
 
 def choose(

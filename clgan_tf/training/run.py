@@ -1,7 +1,7 @@
 """One training run, from a label budget to trained systems. The test split is not read here."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import keras
@@ -9,13 +9,15 @@ import numpy as np
 import tensorflow as tf
 
 from clgan_tf import models
-from clgan_tf.common.errors import ConfigError
+from clgan_tf.common.errors import ConfigError, DataError
 from clgan_tf.common.files import written_aside
+from clgan_tf.common.progress import warn
 from clgan_tf.data import pipeline
 from clgan_tf.data.dataset import Dataset
 from clgan_tf.data.examples import UNLABELLED
 from clgan_tf.data.few_labels import FewLabels, every_session, few_labels
 from clgan_tf.evaluation import Predictor
+from clgan_tf.models import archive
 from clgan_tf.models.calibration import fitted_temperature
 from clgan_tf.models.classifier import build_classifier
 from clgan_tf.models.prediction import predict
@@ -24,10 +26,11 @@ from clgan_tf.runs.directory import RunDirectory, TrainedOn, open_run
 from clgan_tf.runs.environment import environment
 from clgan_tf.runs.log import HELD_OUT
 from clgan_tf.runs.result import RunResult
-from clgan_tf.settings import PrepareSettings, PretrainSettings, TrainSettings
+from clgan_tf.settings import FillingSettings, PrepareSettings, PretrainSettings, TrainSettings, TuningSettings
 from clgan_tf.training import byte_phases, checkpoint, distillation, phases, trunk
-from clgan_tf.training.choice import Choice, Logits, choose
+from clgan_tf.training.choice import Choice, Logits, choose, require_folds
 from clgan_tf.training.precision import computing_in, in_float32
+from clgan_tf.training.strategy import require_parts
 
 if TYPE_CHECKING:
     from clgan_tf.models.on_bytes import OnBytes
@@ -64,8 +67,8 @@ def train(
     started, machine = time.perf_counter(), environment()
     tf.config.experimental.enable_op_determinism()
     dataset.require_classes()
-    _require_network(settings, len(dataset.facts.class_names))
     few = few_labels(dataset, settings.labels, settings.labels_unit, settings.unlabelled, settings.seed)
+    _require_network(settings, len(dataset.facts.class_names), few)
     run = open_run(settings, TrainedOn(dataset.facts, few.facts), source)
     own, f1, temperature = settings, None, None
     if settings.model == models.AUTO:
@@ -89,9 +92,16 @@ def train(
 
 
 def _require_start(settings: PretrainSettings, dataset: Dataset) -> None:
-    """Raises what is wrong with the files that a run begins from, before there is a run that could not be resumed."""
-    if isinstance(settings, TrainSettings) and settings.model not in (*models.WITH_TRUNK, models.AUTO):
+    """Raises what is wrong with what a run begins from, before there is a run that could not be resumed."""
+    if isinstance(settings, TrainSettings) and settings.model not in models.WITH_TRUNK:
+        unused = [name for name in settings.BEGINS_FROM if getattr(settings, name)]
+        for own, usual in ((settings.filling, FillingSettings()), (settings.tuning, TuningSettings())):
+            unused += [name for name, value in asdict(own).items() if value != asdict(usual)[name]]
+        if unused:
+            raise ConfigError(f"--model={settings.model} has no use for --{', --'.join(unused)}; leave that out.")
         return
+    if settings.pretraining_epochs:
+        require_parts(settings.strategy, settings.batch_size, of_each=byte_phases.ROWS_OF_EACH)
     facts, run = dataset.facts, RunDirectory(settings.run_dir)
     has_begun = settings.resume and (run.trunk.exists() or checkpoint.exists(run.state))
     for name in settings.BEGINS_FROM:
@@ -99,12 +109,16 @@ def _require_start(settings: PretrainSettings, dataset: Dataset) -> None:
         if not given or (name == "pretrain_from" and has_begun):
             continue
         path = trunk.file_of(name, given, facts.representation)
-        if path.suffix != ".keras" or name == "pretrain_from":
+        if path.suffix == ".keras" and name == "init_from":
+            archive.check(path)
+        else:
             trunk.require_fit(path, facts.representation, facts.representation_version, settings.filling)
 
 
-def _require_network(settings: TrainSettings, num_classes: int) -> None:
-    """Raises ConfigError of a network that cannot be used, before there is a run."""
+def _require_network(settings: TrainSettings, num_classes: int, few: FewLabels) -> None:
+    """Raises ConfigError of a network that cannot be used, DataError of labels it cannot use, before there is a run."""
+    if settings.model == models.AUTO:
+        require_folds(few)
     if settings.model not in models.NETWORKS or settings.model in models.WITH_TRUNK:
         return
     has_phase_1 = isinstance(phases.build_model(settings, num_classes), TwoNetworks)
@@ -113,9 +127,15 @@ def _require_network(settings: TrainSettings, num_classes: int) -> None:
             f"--model={settings.model} has no phase 1, so that the baseline `{models.LABELS_ALONE}` is the same; leave "
             "that out."
         )
+    if has_phase_1 and settings.pretraining_epochs:
+        pipeline.require_unlabelled(few)
 
 
 def _choice(settings: TrainSettings, dataset: Dataset, few: FewLabels, run: RunDirectory) -> Choice:
+    if settings.pretraining_epochs and not settings.init_from:  # A fold's sessions would not be all.
+        with computing_in(settings.precision):
+            byte_phases.pretrain(settings, dataset.facts, few.every_session, run)
+
     def trained(name: str, budget: FewLabels, phase: str) -> Logits:
         return _logits(_trained(replace(settings, model=name), dataset, budget, run, phase))
 
@@ -179,10 +199,13 @@ def pretrain(settings: PretrainSettings, dataset: Dataset, source: PrepareSettin
       DataError: --pretrain_from is no file. ModelFileError: it is damaged or no trunk.
     """
     _require_start(settings, dataset)
+    sessions = every_session(dataset)
+    if sessions.count < byte_phases.ROWS_OF_EACH:
+        raise DataError(f"{settings.dataset} has {sessions.count} training sessions; phase 1 needs more.")
     tf.config.experimental.enable_op_determinism()
     run = open_run(settings, TrainedOn(dataset.facts), source)
     with computing_in(settings.precision):
-        byte_phases.pretrain(settings, dataset.facts, every_session(dataset), run)
+        byte_phases.pretrain(settings, dataset.facts, sessions, run)
     return run
 
 
@@ -248,6 +271,10 @@ def _logits(network: keras.Model) -> Logits:
 def _save_classifier(
     run: RunDirectory, network: keras.Model, temperature: float, dataset: Dataset, few: FewLabels, seed: int
 ) -> None:
+    size = sum(weight.nbytes for weight in network.get_weights())
+    if size > archive.MAX_WEIGHTS_BYTES:
+        warn(f"{network.name} has {size >> 20:,} MB, more than any classifier may have; it is scored and not saved.")
+        return
     known = pipeline.sample(few.every_session, MOST_KNOWN, seed)
     with written_aside(run.classifier) as aside:
         build_classifier(network, dataset.facts, known, temperature).save(aside)

@@ -91,7 +91,10 @@ def require_fit(path: Path, representation: str, version: int, filling: FillingS
     note = checkpoint.read_note(path, FACTS, REMEDY)
     if note.dtype != np.uint8 or note.ndim != 1:
         raise ModelFileError(f"{path}: is no trunk; {REMEDY}.")
-    facts = typed_json.decode(note.tobytes(), TrunkFacts, str(path), REMEDY)
+    try:
+        facts = typed_json.decode(note.tobytes(), TrunkFacts, str(path), REMEDY)
+    except DataError as error:
+        raise ModelFileError(str(error)) from error
     for name in OF_THE_NETWORKS:
         then, now = asdict(facts.filling)[name], asdict(filling)[name]
         if then != now:

@@ -162,12 +162,30 @@ def test_the_trunks_that_come_with_the_package_know_what_bytes_follow_which(repr
         (["--pretrain_from=shipped", "--init_from=shipped"], 2, "give one of them"),
         (["--pretrain_from=shipped"], 2, "made with --width=192, not 16"),
         (["--init_from=shipped"], 2, "made with --width=192, not 16"),
+        (["--batch_size=3"], 2, "--batch_size=3 must be a multiple of 2"),
+        (
+            ["--model=random_forest", "--init_from=none.npz"],
+            2,
+            "--model=random_forest has no use for --init_from, --width",
+        ),
+        (
+            ["--model=auto", "--labels=2", "--labels_unit=per_class"],
+            1,
+            "--model=auto needs 3 labels of a class at least",
+        ),
     ],
 )
 def test_what_phase_1_cannot_begin_from_is_refused(prepared, tmp_path, capsys, flags, status, told):
     assert main(plus_flags(prepared, tmp_path / "run", *flags)) == status
     assert told in capsys.readouterr().err
     assert not (tmp_path / "run").exists()  # so that the right command finds nothing in its way
+
+
+def test_a_damaged_classifier_to_begin_from_leaves_no_run_behind(prepared, tmp_path, capsys):
+    (tmp_path / "c.keras").write_bytes(b"no archive")
+    assert main(plus_flags(prepared, tmp_path / "run", f"--init_from={tmp_path / 'c.keras'}")) == 1
+    assert "c.keras is not a classifier of clgan_tf" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(("name", "file"), [("pretrain_from", "trunk.npz"), ("init_from", "classifier.keras")])
@@ -249,6 +267,21 @@ def damaged(path, damage: str) -> str:
         values["facts"] = np.array([{"a": 1}], object)
         told = "allow_pickle=False"
     np.savez(path, **values)
+    if damage in ("compression", "encryption"):  # of the first member, in its own header and in the directory
+        spoilt, told = path.read_bytes(), "compression method" if damage == "compression" else "encrypted"
+        own, listed = (8, 10) if damage == "compression" else (6, 8)
+        for place in (own, spoilt.index(b"PK\x01\x02") + listed):
+            spoilt = spoilt[:place] + (b"\x63" if damage == "compression" else b"\x01") + spoilt[place + 1 :]
+        path.write_bytes(spoilt)
+    if damage in ("claims", "header"):
+        header = (
+            b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000000,), }"
+            if damage == "claims"
+            else b"(" * 80
+        )
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr("facts.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+        told = "larger than this model's" if damage == "claims" else "not what this model needs"
     if damage == "bomb":
         with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("generator-0.npy", bytes(10 << 20))
@@ -256,7 +289,13 @@ def damaged(path, damage: str) -> str:
     return told
 
 
-@pytest.mark.parametrize("damage", ["missing", "garbage", "torn", "other network", "no facts", "pickle", "bomb"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *("missing", "garbage", "torn", "other network", "no facts", "pickle", "bomb"),
+        *("compression", "encryption", "claims", "header"),
+    ],
+)
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_what_is_no_trunk_is_refused_with_a_sentence(whole, prepared, tmp_path, capsys, damage):
     trunk = tmp_path / "trunk.npz"

@@ -14,7 +14,7 @@ from clgan_tf.settings import SuggestSettings
 def run(settings: SuggestSettings) -> bool:
     """Writes which sessions of the captures are worth a label next."""
     classifier = serving.load(settings.classifier_path)
-    known = label_file.read(settings.session_labels) if settings.session_labels else None
+    known = label_file.read(settings.session_labels, least_classes=0) if settings.session_labels else None
     paths = find(settings.captures)
     with progress.captures_bar("Choosing", paths) as show:
         rows = serving.suggest(classifier, paths, settings.count, known, settings.seed, show)

@@ -23,12 +23,13 @@ class Marker(NamedTuple):
 
 
 @contextmanager
-def naming(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Adds the file's name to an error of the system that has none, as that of a full disk."""
+def naming(path: str | os.PathLike[str], aside: str | os.PathLike[str] = "") -> Iterator[None]:
+    """Names the file in an error of the system that names none, as that of a full disk, or what is written aside."""
     try:
         yield
     except OSError as error:
-        error.filename = error.filename or os.fspath(path)
+        if error.filename in (None, os.fspath(aside)):
+            error.filename = os.fspath(path)
         raise
 
 
@@ -42,9 +43,9 @@ def written_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = _aside(path)
     try:
-        with naming(path):
+        with naming(path, aside):
             yield aside
-        aside.replace(path)
+            aside.replace(path)
     except BaseException:
         aside.unlink(missing_ok=True)
         raise

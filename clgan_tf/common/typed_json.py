@@ -11,7 +11,7 @@ import msgspec
 from clgan_tf.common.errors import DataError
 from clgan_tf.common.files import written_aside
 
-MAX_BYTES = 64 << 20  # of a file
+MAX_BYTES = 512 << 20  # of a file: a data set of a million captures names each
 
 Kind = TypeVar("Kind")
 
@@ -90,4 +90,4 @@ def _encoded(value: Any) -> Any:
 def _decoded(kind: type, value: Any) -> Any:
     if issubclass(kind, Path) and isinstance(value, str):
         return Path(value)
-    raise NotImplementedError(f"JSON gives no {kind.__name__}.")
+    raise ValueError(f"Expected a path, got {type(value).__name__}")  # msgspec says where.

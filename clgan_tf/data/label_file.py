@@ -188,7 +188,10 @@ def _times(value: dict[str, str]) -> tuple[float, float]:
         return -np.inf, np.inf
     end = _seconds(value.get("end", ""))
     if end is None and value.get("microseconds"):
-        end = start + float(value["microseconds"]) / 1e6 + OF_A_MOMENT
+        microseconds = float(value["microseconds"])
+        if not np.isfinite(microseconds):
+            raise ValueError(f"{value['microseconds']!r} is no duration")
+        end = start + microseconds / 1e6 + OF_A_MOMENT
     if end is None:
         return start - OF_A_MOMENT, start + OF_A_MOMENT
     if end < start:

@@ -30,7 +30,7 @@ def write_corpus(root: Path, seed: int, overwrite: bool = False, scale: float = 
     """Writes root/CLASS/N.pcap, root/unlabelled/1.pcap and root/unseen.pcap.
 
     Args:
-      root: created; an existing corpus stays as it is unless `overwrite`.
+      root: created; an existing corpus stays as it is unless `overwrite`, with a warning where it is of another seed.
       seed: decides everything but OpenSSL's own keys and nonces.
       scale: multiplies the number of sessions; 1 gives 4,008.
 
@@ -38,9 +38,11 @@ def write_corpus(root: Path, seed: int, overwrite: bool = False, scale: float = 
       ConfigError: something that is no demo corpus stands at `root`.
     """
     if root.exists() and not overwrite:
-        if (root / MARKER.name).exists():
-            return
-        raise ConfigError(f"{root} exists and is no demo corpus; choose another --source.")
+        if not (root / MARKER.name).exists():
+            raise ConfigError(f"{root} exists and is no demo corpus; choose another --source.")
+        if (root / MARKER.name).read_text(encoding="utf-8", errors="replace") != _mark(seed):
+            progress.warn(f"{root} holds demo traffic of another seed, which stays; pass --overwrite to make it anew.")
+        return
     rng = random.Random(f"demo/{seed}")
     files = {
         f"{name}/{number}.pcap": [name] * max(1, round(SESSIONS_PER_CAPTURE * scale))
@@ -57,7 +59,11 @@ def write_corpus(root: Path, seed: int, overwrite: bool = False, scale: float = 
                 packets += _timed(rng, session_packets(rng, name))
                 bar.update()
             _write_capture(aside / path, packets)
-        (aside / MARKER.name).write_text(f"{MARKER.text}, seed {seed}\n", encoding="utf-8")
+        (aside / MARKER.name).write_text(_mark(seed), encoding="utf-8")
+
+
+def _mark(seed: int) -> str:
+    return f"{MARKER.text}, seed {seed}\n"
 
 
 def session_packets(rng: random.Random, class_name: str) -> list[bytes]:

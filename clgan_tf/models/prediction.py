@@ -22,7 +22,12 @@ class _Moving(keras.callbacks.Callback):
 
 
 def predict(network: keras.Model, images: np.ndarray, most_rows: int = 1024) -> Any:
-    """Its outputs as `keras.Model.predict` gives them, of up to so many at once; images: uint8 [n, 28, 28, 1]."""
+    """Its outputs as `keras.Model.predict` gives them, of up to so many at once; images: uint8 [n, 28, 28, 1].
+
+    n may be 0, of which Keras makes an error.
+    """
+    if not len(images):
+        return keras.tree.map_structure(lambda one: np.zeros((0, *one.shape[1:]), one.dtype), network.output)
     rows = rows_at_once(network, most_rows)
     with bar("Through the network", -(-len(images) // rows), " batches") as shown:
         return network.predict(images, batch_size=rows, verbose=0, callbacks=[_Moving(shown)])

@@ -87,7 +87,9 @@ class Classifier:
         return self.outputs(images)["familiarity"]
 
     def outputs(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """Both of the same images: "probabilities" and "familiarity"."""
+        """Both of the same images: "probabilities" and "familiarity". Raises TypeError where they are no uint8."""
+        if images.dtype != np.uint8:
+            raise TypeError(f"Images are bytes, of the type uint8 and not {images.dtype}.")
         images = images.reshape(-1, 28, 28, 1)
         if not len(images):  # Not every processor's convolution takes none.
             return {name: np.zeros((0, *output.shape[1:]), np.float32) for name, output in self.model.output.items()}

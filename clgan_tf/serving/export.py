@@ -31,12 +31,15 @@ OPSET = 18  # ONNX Runtime has read it since 1.14, of 2023
 INSTALL = "install clgan_tf's extra `export` (pip install '.[export]')"
 
 
-def export(classifier: Classifier, format_name: str, target: Path) -> None:
+def export(classifier: Classifier, format_name: str, target: str | Path) -> None:
     """Writes the classifier in one of FORMATS, whole or not at all.
 
     Raises:
-      ConfigError: something stands at the target, or the format needs a package that is not installed.
+      ConfigError: something stands at the target, there is no such format, or it needs a package that is not installed.
     """
+    if format_name not in FORMATS:
+        raise ConfigError(f"There is no format {format_name!r}; the formats are {', '.join(FORMATS)}.")
+    target = Path(target)
     if target.exists():
         raise ConfigError(f"{target} exists; choose another --output, or remove it first.")
     FORMATS[format_name](classifier, target)

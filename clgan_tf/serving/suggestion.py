@@ -82,8 +82,9 @@ def wireshark_filter(row: dict[str, Any]) -> str:
 
 def write(rows: Sequence[dict[str, Any]], output: str) -> None:
     """Writes them as CSV, whole or not at all; a file that stands there is renamed, see `keep_earlier`."""
-    keep_earlier(Path(output))
-    with written_aside(output) as aside, open(aside, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
+    with written_aside(output) as aside:
+        with open(aside, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(rows)
+        keep_earlier(Path(output))

@@ -20,3 +20,16 @@ def test_an_error_of_a_full_disk_names_the_file_and_leaves_nothing(tmp_path):
         write()
     assert error.value.filename == str(path)
     assert not list(tmp_path.iterdir())
+
+
+def test_where_a_directory_stands_the_error_names_it_and_nothing_is_left_beside(tmp_path):
+    (tmp_path / "labels.jsonl").mkdir()
+
+    def write() -> None:
+        with written_aside(tmp_path / "labels.jsonl") as aside:
+            aside.write_text("some")
+
+    with pytest.raises(OSError, match="directory") as error:
+        write()
+    assert error.value.filename == str(tmp_path / "labels.jsonl")
+    assert [path.name for path in tmp_path.iterdir()] == ["labels.jsonl"]

@@ -98,6 +98,13 @@ def test_a_corpus_is_kept_and_a_strange_folder_is_refused(demo_corpus, tmp_path)
             demo.write_corpus(tmp_path / "x", seed=0, overwrite=overwrite)
 
 
+def test_a_corpus_of_another_seed_is_told_of(demo_corpus, capsys):
+    demo.write_corpus(demo_corpus, seed=3)
+    assert capsys.readouterr().err == ""
+    demo.write_corpus(demo_corpus, seed=5)
+    assert "holds demo traffic of another seed, which stays" in capsys.readouterr().err
+
+
 def test_with_ten_labels_a_class_a_forest_stays_clearly_below_95_percent(tmp_path):
     demo.write_corpus(tmp_path / "c", seed=0, scale=0.3)
     images, labels = [], []

@@ -64,3 +64,19 @@ def test_trees_that_lead_nowhere_are_refused(array, index, value, words):
     getattr(trees, array).assign(changed)
     with pytest.raises(ValueError, match=words):
         trees.require_sound()
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_labels_spread_among_fewer_sessions_than_it_usually_asks(count):
+    labels = np.where(np.arange(count) < 2, np.arange(count), -1)
+    spread = models.build_on_bytes("label_spreading", 0).fit(IMAGES[:count], labels)
+    assert set(spread.predict(IMAGES[:count])) <= {0, 1}
+
+
+def test_boosting_takes_a_class_of_one_label_among_many():
+    """Above 10,000 scikit-learn would hold some out, by class."""
+    images, labels = np.zeros((10_001, 28, 28, 1), np.uint8), np.arange(10_001) % 2
+    labels[-1] = 2
+    system = models.build_on_bytes("gradient_boosting", 0)
+    system.classifier.max_iter = 1
+    assert system.fit(images, labels).classifier.classes_.tolist() == [0, 1, 2]

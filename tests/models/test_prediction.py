@@ -48,3 +48,11 @@ def test_ctrl_c_ends_it_after_the_batch_it_comes_in(images):
     finally:
         signal.signal(signal.SIGINT, before)
     assert layer.batches == 2
+
+
+def test_of_no_session_there_is_nothing_in_the_shape_of_its_outputs(images):
+    pixels = keras.Input((28, 28, 1), dtype="uint8")
+    features = keras.layers.Flatten()(pixels)
+    network = keras.Model(pixels, {"logits": keras.layers.Dense(3)(features), "features": features})
+    given = predict(network, images[:0])
+    assert {name: one.shape for name, one in given.items()} == {"logits": (0, 3), "features": (0, 784)}

@@ -22,6 +22,7 @@ from clgan_tf.models.classifier import build_classifier
 from clgan_tf.models.filling import ngrams_layer
 from clgan_tf.serving.classifier import timestamps
 from tests import packets as p
+from tests.conftest import train_flags
 
 
 def test_it_needs_nothing_but_its_file_and_gives_the_same_probabilities(finished_run, prepared, demo_corpus, tmp_path):
@@ -67,6 +68,20 @@ def test_of_no_session_there_is_nothing_to_say(finished_run):
     assert classifier.predict_bytes(none).shape == (0, 12)
     assert classifier.familiarity(none).shape == (0,)
     assert classifier.features(none).shape == (0, classifier.features(np.zeros((1, 28, 28), np.uint8)).shape[1])
+
+
+def test_images_are_bytes(finished_run):
+    with pytest.raises(TypeError, match="of the type uint8 and not float64"):
+        serving.load(finished_run / "classifier.keras").predict_bytes(np.zeros((2, 28, 28)))
+
+
+def test_a_classifier_that_could_not_be_loaded_again_is_not_saved(prepared, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(archive, "MAX_WEIGHTS_BYTES", 1000)
+    flags = train_flags(prepared, tmp_path / "run", "--model=random_forest")
+    assert main(flags) == 0
+    assert "more than any classifier may have; it is scored and not saved" in capsys.readouterr().err
+    assert (tmp_path / "run/metrics.json").exists()
+    assert not (tmp_path / "run/classifier.keras").exists()
 
 
 def test_its_features_are_what_the_last_layer_makes_logits_of(finished_run, prepared):

@@ -61,6 +61,32 @@ def test_filled_in_it_labels_the_sessions_of_a_new_data_set(finished_run, demo_c
 
 
 @pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
+def test_a_file_with_labels_of_one_class_says_which_sessions_have_one_and_a_full_disk_loses_none(
+    finished_run, demo_corpus, tmp_path, monkeypatch
+):
+    flags = ["--mode=suggest", f"--run_dir={finished_run}", f"--captures={demo_corpus}/unseen.pcap", "--count=4"]
+    todo = tmp_path / "todo.csv"
+    assert main([*flags, f"--output={todo}"]) == 0
+    lines = todo.read_text().splitlines()
+    column = lines[0].split(",").index("label")
+    cells = next(csv.reader([lines[1]]))
+    cells[column] = "Chat"
+    with open(tmp_path / "known.csv", "w", newline="") as file:
+        csv.writer(file).writerows([lines[0].split(","), cells])
+    before = todo.read_bytes()
+    assert main([*flags, f"--output={tmp_path / 'more.csv'}", f"--session_labels={tmp_path / 'known.csv'}"]) == 0
+    assert lines[1].split(",")[:6] not in [
+        line.split(",")[:6] for line in (tmp_path / "more.csv").read_text().splitlines()
+    ]
+
+    def full(*_) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(csv.DictWriter, "writerows", full)
+    assert main([*flags, f"--output={todo}"]) == 1
+    assert todo.read_bytes() == before
+
+
 def test_the_filter_shows_the_sessions_packets(finished_run, demo_corpus, tmp_path):
     path = demo_corpus / "unseen.pcap"
     for row in suggested(finished_run, path, tmp_path / "todo.csv", "--count=2"):

@@ -8,7 +8,7 @@ capture. For every seed three tenths of the captures are held out, of 500 draws 
 rest trains, with 10 labels a class (or all that it has) and then with all, and every other session without a label.
 CLGAN+ is there in four forms: what its phase 1 begins from, and how long it is.
 Macro-F1 is over the classes that the test captures have. Nothing is chosen on them, but for the last form's four epochs
-and how long the shipped trunk was trained: those were tried on draws 0 to 2.
+and how long the shipped trunk was trained, tried on draws 0 to 2, and how the last layer weighs n-grams, on 0 and 1.
 
 Each line of OUTPUT.jsonl is one system of one seed; a stopped run goes on where it was. The table is OUTPUT.md.
 """

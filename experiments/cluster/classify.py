@@ -3,7 +3,7 @@
     python experiments/cluster/classify.py --classifier=classifier.keras --captures=FOLDER --output=labels/all \
         --runner=DirectRunner --direct_num_workers=2 --direct_running_mode=multi_processing
 
-Everything after the first three flags is Beam's own (docs/cluster.md has lines for Flink, Spark, Dataflow and Dask);
+Everything after the first three flags is Beam's own (docs/cluster.md has lines for Flink, Spark and Dataflow);
 workers must see classifier and captures under the same paths and have clgan_tf installed. Writes labels/all-*.jsonl,
 the rows that `--mode=classify` writes, in any order, and what was wrong with captures to labels/all-warnings-*.txt.
 Exit status: 0; 3 if a capture was damaged or could not be read; 1 if what is given cannot be used.

@@ -63,7 +63,8 @@ def _evaluate_on_captures(classifier: serving.Classifier, settings: EvaluateSett
         scores = verdict.scores
         figures = f"accuracy {100 * scores.accuracy:.1f} %, macro-F1 {100 * scores.f1:.1f} %"
         rejected = f"{100 * verdict.rejected:.1f} % are called unknown at --reject={reject:g}"
-        print(f"{scores.sessions:,} sessions of classes that the classifier knows: {figures}; {rejected}.")
+        print(f"{scores.sessions:,} sessions of classes that the classifier knows: {figures}, none rejected.")
+        print(f"Of these {rejected}.")
         print()
         print(classes_table(scores))
     others = [

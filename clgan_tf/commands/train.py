@@ -3,6 +3,7 @@
 from clgan_tf.commands.prepare import dataset_of
 from clgan_tf.commands.pretrain import help_along
 from clgan_tf.commands.scoring import print_results, score
+from clgan_tf.models import title
 from clgan_tf.runs.directory import RunDirectory
 from clgan_tf.settings import PrepareSettings, TrainSettings
 from clgan_tf.training.run import train
@@ -19,4 +20,6 @@ def run(settings: TrainSettings, source: PrepareSettings | None) -> bool:
     dataset, is_damaged = dataset_of(settings.dataset, source)
     trained = train(settings, dataset, source)
     print_results(score(trained, dataset, settings.score_on), trained.run, trained.run)
+    if not trained.run.classifier.exists():
+        print(f"{title(settings.model)} leaves no classifier.keras: it is there to be compared with.")
     return is_damaged

@@ -20,7 +20,7 @@ def sources_below(root: Path, least_classes: int = 2) -> Sources:
         names for one class, or one that is not UTF-8; or a class has no capture.
     """
     if not root.is_dir():
-        raise DataError(f"{root}: no such folder; name the one that holds a folder of captures per class.")
+        raise DataError(f"{root}: {_no_folder(root)}; name the one that holds a folder of captures per class.")
     folders = sorted(folder for folder in root.iterdir() if folder.is_dir() and not folder.name.startswith("."))
     for folder in folders:
         if readable_name(folder.name) != folder.name:
@@ -51,7 +51,7 @@ def sources_of_no_class(root: Path, class_names: list[str]) -> Sources:
       DataError: the root is missing or holds no capture.
     """
     if not root.is_dir():
-        raise DataError(f"{root}: no such folder; name the one that holds the captures.")
+        raise DataError(f"{root}: {_no_folder(root)}; name the one that holds the captures.")
     paths = captures_below(root)
     if not paths:
         raise DataError(f"{root}: no capture in this folder or below it; add captures.")
@@ -79,3 +79,7 @@ def _refuse_twins(root: Path, names: Iterable[str]) -> None:
                 f"{root}: {' and '.join(map(ascii, twins))} differ only in case, spaces or the form of a letter; "
                 "join them, or give one another name."
             )
+
+
+def _no_folder(root: Path) -> str:
+    return "a file and no folder" if root.exists() else "no such folder"

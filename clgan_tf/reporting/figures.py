@@ -75,13 +75,16 @@ def _legible(names: Sequence[str]) -> tuple[list[str], str]:
 
 def curves_figure(log: list[Epoch]) -> Figure:
     """Training curves from metrics.jsonl: losses of phase 1 (the paper's figure 4), p(real), accuracy."""
-    figure, axes = pyplot.subplots(1, 3, figsize=(13, 3.8), layout="constrained")
     first = [epoch.values for epoch in log if epoch.phase == PRETRAINING]
     curves = {name: [values[name] for values in first] for name in (first[0] if first else ())}
-    _draw(axes[0], curves, _losses(curves))
-    axes[0].set(title="Phase 1: losses", xlabel="epoch")
-    _draw(axes[1], curves, PROBABILITIES)
-    axes[1].set(title="Phase 1: who wins", xlabel="epoch", ylim=(0, 1))
+    count = 3 if first else 1  # A run that begins from a trunk has no phase 1 of its own.
+    figure, axes = pyplot.subplots(1, count, figsize=(1 + 4 * count, 3.8), layout="constrained", squeeze=False)
+    *of_phase_1, accuracy = axes[0]
+    for axis, name, labels in zip(of_phase_1, ("losses", "who wins"), (_losses(curves), PROBABILITIES), strict=False):
+        _draw(axis, curves, labels)
+        axis.set(title=f"Phase 1: {name}", xlabel="epoch")
+    for axis in of_phase_1[1:]:
+        axis.set_ylim(0, 1)
     for phase in dict.fromkeys(epoch.phase for epoch in log):
         chosen = [epoch for epoch in log if epoch.phase == phase]
         measured = chosen[0].values
@@ -90,16 +93,16 @@ def curves_figure(log: list[Epoch]) -> Figure:
         name = "val_accuracy" if "val_accuracy" in measured else "accuracy"  # a fixed schedule has no validation
         style, of = ("-", "validation") if name == "val_accuracy" else ("--", "labelled")
         epochs, values = [epoch.epoch for epoch in chosen], [epoch.values[name] for epoch in chosen]
-        (line,) = axes[2].plot(epochs, values, style, label=f"{phase}: {of}")
+        (line,) = accuracy.plot(epochs, values, style, label=f"{phase}: {of}")
         if name == "val_accuracy" and phase != PRETRAINING:  # whose weights are kept
             best = int(np.argmax(values))
-            axes[2].plot(epochs[best], values[best], "o", color=line.get_color())
-    axes[2].set(title="Accuracy", xlabel="epoch", ylim=(0, 1.02))
-    for axis, place in zip(axes, ("best", "best", "lower right"), strict=True):
+            accuracy.plot(epochs[best], values[best], "o", color=line.get_color())
+    accuracy.set(title="Accuracy", xlabel="epoch", ylim=(0, 1.02))
+    for axis in axes[0]:
         axis.grid(alpha=0.3)
         axis.xaxis.get_major_locator().set_params(integer=True)
         if axis.lines:
-            axis.legend(frameon=False, loc=place)
+            axis.legend(frameon=False, loc="lower right" if axis is accuracy else "best")
     return figure
 
 
@@ -165,11 +168,12 @@ def labels_figure(
     for index, (system, points) in enumerate(curves.items()):
         labels = np.array(list(points))
         means = np.array([np.mean(found) for found in points.values()])
-        spread = np.array([np.std(found, ddof=1) if len(found) > 1 else 0 for found in points.values()])
+        # Of one seed nothing is known: no band, not one that narrows to certainty.
+        spread = np.array([np.std(found, ddof=1) if len(found) > 1 else np.nan for found in points.values()])
         line, colour = "--" if system in dashed else "-", colours[system]
         above = 3 - index / len(curves)  # the first of all, where points meet
         axes.plot(labels, means, line, color=colour, marker="o", markersize=4, label=system, zorder=above)
-        axes.fill_between(labels, means - spread, means + spread, color=colour, alpha=0.15, linewidth=0)
+        axes.fill_between(labels, means - spread, np.minimum(means + spread, 1), color=colour, alpha=0.15, linewidth=0)
     for system, points in (stated or {}).items():
         shares = [np.mean(found) for found in points.values()]
         style = {"color": colours[system], "marker": "s", "markersize": 5, "markerfacecolor": LIGHT}

@@ -1,5 +1,6 @@
 """A run as one HTML page that holds all it shows: what came out, of what, how sure, where wrong, and by which bytes."""
 
+import math
 from dataclasses import replace
 from itertools import chain
 
@@ -67,11 +68,18 @@ def page(result: RunResult, dataset: Dataset, explanation: Explanation | None, p
     return "\n\n".join(written) + "\n"
 
 
+def uncertainty(share: float, sessions: int) -> float:
+    """Half of what holds the true share 95 times in 100 (Wilson 1927), of independent sessions; none makes it 0."""
+    squared = 1.96**2 / sessions
+    return 1.96 / (1 + squared) * math.sqrt(share * (1 - share) / sessions + squared / (4 * sessions))
+
+
 def _in_short(result: RunResult) -> str:
     scores = result.scores
     others = {name: one.f1 for name, one in result.systems.items() if name != result.model}
-    spread = 196 * np.sqrt(scores.accuracy * (1 - scores.accuracy) / scores.sessions)  # 95 %, of independent sessions
-    worst = sorted(scores.per_class.items(), key=lambda item: item[1].f1)[:3]
+    spread = 100 * uncertainty(scores.accuracy, scores.sessions)
+    worst = sorted(((name, one.f1) for name, one in scores.per_class.items() if one.f1 < 1), key=lambda item: item[1])
+    weakest = ", ".join(f"{literal(name)} (F1 {100 * f1:.0f})" for name, f1 in worst[:3])
     lines = [
         f"**{100 * scores.accuracy:.1f} %** of {scores.sessions:,} sessions of the {result.settings.score_on} split "
         f"are named right, macro-F1 **{100 * scores.f1:.1f}**, after {result.labels.count:,} labels and "
@@ -81,7 +89,7 @@ def _in_short(result: RunResult) -> str:
             f"{title(name)} on the same labels: macro-F1 {100 * f1:.1f} ({100 * (scores.f1 - f1):+.1f} for this one)."
             for name, f1 in others.items()
         ),
-        f"Weakest classes: {', '.join(f'{literal(name)} (F1 {100 * one.f1:.0f})' for name, one in worst)}.",
+        f"Weakest classes: {weakest}." if weakest else "",
         _most_confused(result),
         choice_text(result),
         reliability_text(scores),

@@ -8,6 +8,7 @@ import pytest
 from clgan_tf.capture.representation import FieldGroup
 from clgan_tf.evaluation.audit import Finding
 from clgan_tf.reporting import figures
+from clgan_tf.runs.log import Epoch
 from clgan_tf.runs.result import Bin, Reliability
 
 
@@ -62,3 +63,19 @@ def test_a_legend_covers_no_data(name):
         assert not box.overlaps(axes.get_window_extent())
     assert figure.bbox.containsx(box.x0)
     assert figure.bbox.containsx(box.x1)
+
+
+def test_a_run_without_a_phase_1_has_no_empty_panels():
+    tuned = [Epoch("finetuning", number, {"accuracy": 0.9, "val_accuracy": 0.8}) for number in (1, 2)]
+    assert [axis.get_title() for axis in figures.curves_figure(tuned).axes] == ["Accuracy"]
+    whole = [Epoch("pretraining", 1, {"discriminator_loss": 1.0, "generator_loss": 1.0}), *tuned]
+    titles = ["Phase 1: losses", "Phase 1: who wins", "Accuracy"]
+    assert [axis.get_title() for axis in figures.curves_figure(whole).axes] == titles
+
+
+def test_a_band_is_drawn_where_seeds_tell_one_and_ends_at_all():
+    points = {100: [0.9, 1.0], 1000: [0.95, 1.0], 10_000: [1.0]}
+    (band,) = figures.labels_figure({"a system": points}, [], "title").axes[0].collections
+    corners = np.concatenate([path.vertices for path in band.get_paths()])
+    assert corners[:, 0].max() == 1000
+    assert corners[:, 1].max() == 1.0

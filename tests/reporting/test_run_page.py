@@ -69,3 +69,9 @@ def test_names_of_classes_are_shown_as_they_are(finished_run, prepared):
     assert "<em>x</em>" not in text
     assert 'href="http' not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+
+
+def test_how_much_an_accuracy_may_be_off_is_never_nothing():
+    """The interval's ends solve (p - share)^2 = 1.96^2 p (1 - p) / n: of 33 of 33, 1 and 33 / (33 + 1.96^2)."""
+    assert run_page.uncertainty(1.0, 33) == pytest.approx((1 - 33 / (33 + 1.96**2)) / 2)
+    assert run_page.uncertainty(0.5, 10_000) == pytest.approx(0.0098, abs=1e-5)

@@ -100,7 +100,7 @@ def _require_start(settings: PretrainSettings, dataset: Dataset) -> None:
         if unused:
             raise ConfigError(f"--model={settings.model} has no use for --{', --'.join(unused)}; leave that out.")
         return
-    if settings.pretraining_epochs:
+    if settings.pretraining_epochs and not getattr(settings, "init_from", None):
         require_parts(settings.strategy, settings.batch_size, of_each=byte_phases.ROWS_OF_EACH)
     facts, run = dataset.facts, RunDirectory(settings.run_dir)
     has_begun = settings.resume and (run.trunk.exists() or checkpoint.exists(run.state))

@@ -211,15 +211,24 @@ def fingerprint(digests: Iterable[int]) -> str:
 
 
 def check_classes(class_sizes: Mapping[str, Mapping[str, int]], class_names: Sequence[str]) -> None:
-    """Raises DataError where a class has no session in one of OWN_SPLITS. class_sizes: by split and class."""
+    """Raises DataError, which names all of them, where classes have no session in one of OWN_SPLITS.
+
+    class_sizes: by split and class.
+    """
+    lacking: dict[str, str] = {}
     for split in OWN_SPLITS:
         for name in class_names:
             if not class_sizes.get(split, {}).get(name):
-                left = sum(class_sizes.get(other, {}).get(name, 0) for other in OWN_SPLITS)
-                raise DataError(
-                    f"Class {name} has no session in the {split} split: it has {left} after de-duplication, and every "
-                    "split needs one; add some, or take the class out."
-                )
+                lacking.setdefault(name, split)
+    if not lacking:
+        return
+    left = {name: sum(class_sizes.get(split, {}).get(name, 0) for split in OWN_SPLITS) for name in lacking}
+    first, *others = lacking
+    also = f" Too few too: {', '.join(f'{name} with {left[name]}' for name in others)}." if others else ""
+    raise DataError(
+        f"Class {first} has no session in the {lacking[first]} split: it has {left[first]} after de-duplication, and "
+        f"every split needs one; add some, or take the class out.{also}"
+    )
 
 
 def check_proof(shared_images: int, shared_sessions: int) -> None:

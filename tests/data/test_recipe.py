@@ -174,3 +174,13 @@ def test_a_member_is_preferred_by_published_test_label_and_name():
         Member(0, "y", "c", is_published_test=True),
     ]
     assert sorted(members, key=lambda member: member.preference) == [members[3], members[2], members[1], members[0]]
+
+
+def test_all_classes_that_lack_a_session_in_some_split_are_named_at_once():
+    sizes = {"train": {"a": 5, "b": 1}, "validation": {"a": 1, "d": 1}, "test": {"a": 1, "b": 1}}
+    with pytest.raises(DataError) as error:
+        recipe.check_classes(sizes, ["a", "b", "c", "d"])
+    assert str(error.value) == (
+        "Class c has no session in the train split: it has 0 after de-duplication, and every split needs one; add some, "
+        "or take the class out. Too few too: d with 1, b with 2."
+    )

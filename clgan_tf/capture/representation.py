@@ -92,6 +92,11 @@ class Representation:
     size_at: int | None = None
 
     @property
+    def has_a_row_a_packet(self) -> bool:
+        """Whether each of an image's rows is a packet: only such a one has a byte that says who sent it."""
+        return self.sender_at is not None
+
+    @property
     def leaks(self) -> tuple[FieldGroup, ...]:
         """The fields among them that name hosts or moments of capture."""
         return tuple(group for group in self.shows if not group.is_content)

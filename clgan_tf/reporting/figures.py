@@ -229,15 +229,17 @@ def classes_figure(f1: dict[str, float], mean: float) -> Figure:
     return figure
 
 
-def bytes_figure(worth: np.ndarray, added: np.ndarray | None = None) -> Figure:
+def bytes_figure(worth: np.ndarray, added: np.ndarray | None = None, rows_are_packets: bool = False) -> Figure:
     """What each of 784 bytes is worth, and adds, as images that networks see: 28 rows of 28 bytes; see Explanation."""
+    rows = range(0, 28, 4)
+    names = [f"packet {row + 1}" if rows_are_packets else f"byte {28 * row}" for row in rows]
     shown = {"exchanged for another session's: the true class loses": worth}
     if added is not None:
         shown["integrated gradients: the true class gains or loses"] = added
     figure, axes = pyplot.subplots(1, len(shown), figsize=(5.6 * len(shown), 4.8), layout="constrained", squeeze=False)
     for axis, (label, values) in zip(axes[0], shown.items(), strict=True):
         picture = axis.imshow(np.maximum(values, 0).reshape(28, 28), cmap="Blues", vmin=0)
-        axis.set_yticks(range(0, 28, 4), [f"byte {28 * row}" for row in range(0, 28, 4)])
+        axis.set_yticks(rows, names)
         axis.set_xticks(range(0, 28, 4), [f"+{column}" for column in range(0, 28, 4)])
         figure.colorbar(picture, ax=axis, label=label, format=PercentFormatter(1.0))
     return figure

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from clgan_tf.capture import REPRESENTATIONS
 from clgan_tf.common import typed_json
 from clgan_tf.common.files import written_aside
 from clgan_tf.data.dataset import Dataset
@@ -46,7 +47,9 @@ def write_results(
         of_classes = {name: one.f1 for name, one in result.scores.per_class.items()}
         figures.save(figures.classes_figure(of_classes, result.scores.f1), run.path / "class_scores.png")
         if explanation is not None:
-            figures.save(figures.bytes_figure(explanation.worth, explanation.added), run.path / "bytes.png")
+            is_rows = REPRESENTATIONS[result.data.representation].has_a_row_a_packet
+            figure = figures.bytes_figure(explanation.worth, explanation.added, is_rows)
+            figures.save(figure, run.path / "bytes.png")
         run_page.write(run, result, dataset, explanation)
     with written_aside(run.path / "model_card.md") as aside:
         aside.write_text(model_card(result), encoding="utf-8")

@@ -31,7 +31,7 @@ PICTURES = {  # by section; those that a run has
     "Sessions that the generator made": ("generated_sessions.png", "above: real sessions; below: the generator's"),
     "Which bytes it goes by": ("bytes.png", "the darker, the more the true class depends on these bytes"),
 }
-BYTES_SHOWN, BYTES_A_LINE = 96, 32
+BYTES_SHOWN, BYTES_A_LINE = 112, 28  # rows of the image, of which each is a packet in `packets`
 
 
 def write(run: RunDirectory, result: RunResult, dataset: Dataset, explanation: Explanation | None) -> None:

@@ -79,3 +79,9 @@ def test_a_band_is_drawn_where_seeds_tell_one_and_ends_at_all():
     corners = np.concatenate([path.vertices for path in band.get_paths()])
     assert corners[:, 0].max() == 1000
     assert corners[:, 1].max() == 1.0
+
+
+@pytest.mark.parametrize(("rows_are_packets", "first"), [(True, "packet 1"), (False, "byte 0")])
+def test_a_row_of_bytes_is_named_for_what_it_is(rows_are_packets, first):
+    axes = figures.bytes_figure(np.ones(784), None, rows_are_packets).axes[0]
+    assert axes.get_yticklabels()[0].get_text() == first

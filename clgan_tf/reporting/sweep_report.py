@@ -107,7 +107,7 @@ def _circumstances(results: list[RunResult]) -> str:
     """What a data set's figures must be read with."""
     facts = results[0].data
     sizes = ", ".join(f"{name} {size:,}" for name, size in facts.sizes.items() if size)
-    commits = sorted({(result.environment.commit or "unknown")[:7] for result in results})
+    commits = sorted({result.environment.short_commit for result in results})
     minutes: dict[str, list[float]] = {}
     for result in results:
         minutes.setdefault(models.title(result.model), []).append(result.seconds / 60)

@@ -27,6 +27,12 @@ class Environment:
     processor: str
     cores: int
 
+    @property
+    def short_commit(self) -> str:
+        """Seven digits of the commit, and whether files had been changed since."""
+        digits, changed, _ = (self.commit or "unknown").partition("-")
+        return digits[:7] + ("-dirty" if changed else "")
+
 
 def environment() -> Environment:
     """That of this process."""

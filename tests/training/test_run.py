@@ -232,3 +232,11 @@ def test_the_environment_names_the_day_and_the_commit(tmp_path, monkeypatch):
     (tmp_path / "a").write_text("a")
     subprocess.run(["git", "-C", str(tmp_path), "add", "a"], check=True)
     assert run_environment.environment().commit == f"{commit}-dirty"
+
+
+@pytest.mark.parametrize(
+    ("commit", "short"),
+    [("0123456789abcdef", "0123456"), ("0123456789abcdef-dirty", "0123456-dirty"), (None, "unknown")],
+)
+def test_a_short_commit_says_that_files_had_been_changed(commit, short):
+    assert replace(run_environment.environment(), commit=commit).short_commit == short

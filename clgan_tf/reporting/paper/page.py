@@ -253,7 +253,7 @@ def _circumstances(runs: list[Run]) -> str:
         of_data.append([name, split_text(data.split), sizes, f"`{data.fingerprint[:16]}`"])
     machines = {f"{known.cores} cores ({known.processor})" for known in (result.environment for result in results)}
     packages = {f"{name} {version}" for result in results for name, version in result.environment.packages.items()}
-    commits = {(result.environment.commit or "unknown")[:7] for result in results}
+    commits = {result.environment.short_commit for result in results}
     minutes = {name: [run.result.seconds / 60 for run in runs if run.model == name] for name in SYSTEMS}
     durations = ", ".join(f"{title(name)} {np.median(times):.1f}" for name, times in minutes.items() if times)
     seeds = ", ".join(map(str, sorted({run.cell.seed for run in runs})))

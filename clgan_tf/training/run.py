@@ -1,7 +1,7 @@
 """One training run, from a label budget to trained systems. The test split is not read here."""
 
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import keras
@@ -26,7 +26,7 @@ from clgan_tf.runs.directory import RunDirectory, TrainedOn, open_run
 from clgan_tf.runs.environment import environment
 from clgan_tf.runs.log import HELD_OUT
 from clgan_tf.runs.result import RunResult
-from clgan_tf.settings import FillingSettings, PrepareSettings, PretrainSettings, TrainSettings, TuningSettings
+from clgan_tf.settings import PrepareSettings, PretrainSettings, TrainSettings
 from clgan_tf.training import byte_phases, checkpoint, distillation, phases, trunk
 from clgan_tf.training.choice import Choice, Logits, choose, require_folds
 from clgan_tf.training.precision import computing_in, in_float32
@@ -95,8 +95,6 @@ def _require_start(settings: PretrainSettings, dataset: Dataset) -> None:
     """Raises what is wrong with what a run begins from, before there is a run that could not be resumed."""
     if isinstance(settings, TrainSettings) and settings.model not in models.WITH_TRUNK:
         unused = [name for name in settings.BEGINS_FROM if getattr(settings, name)]
-        for own, usual in ((settings.filling, FillingSettings()), (settings.tuning, TuningSettings())):
-            unused += [name for name, value in asdict(own).items() if value != asdict(usual)[name]]
         if unused:
             raise ConfigError(f"--model={settings.model} has no use for --{', --'.join(unused)}; leave that out.")
         return

@@ -166,7 +166,7 @@ def test_the_trunks_that_come_with_the_package_know_what_bytes_follow_which(repr
         (
             ["--model=random_forest", "--init_from=none.npz"],
             2,
-            "--model=random_forest has no use for --init_from, --width",
+            "--model=random_forest has no use for --init_from",
         ),
         (
             ["--model=auto", "--labels=2", "--labels_unit=per_class"],

@@ -222,7 +222,7 @@ class PretrainSettings(Settings):
                 raise ConfigError(f"--{name}={given} lies in --run_dir, which is made anew; give another --run_dir.")
         if self.pretrain_from and not self.pretraining_epochs:
             raise ConfigError("--pretrain_from needs a phase 1: give --pretraining_epochs, or --init_from instead.")
-        if type(self) is PretrainSettings and not self.pretraining_epochs:
+        if self.MODE == PretrainSettings.MODE and not self.pretraining_epochs:
             raise ConfigError("--pretraining_epochs=0 leaves nothing of --mode=pretrain; give one at least.")
 
     @property

@@ -52,6 +52,14 @@ def written_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 @contextmanager
+def written_anew(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """As `written_aside`; a file that stands at `path` is renamed, see `keep_earlier`, once the new one is whole."""
+    with written_aside(path) as aside:
+        yield aside
+        keep_earlier(Path(path))
+
+
+@contextmanager
 def written_directory(path: str | os.PathLike[str], overwrite: bool, marker: Marker) -> Iterator[Path]:
     """As `written_aside` for a whole directory, which replaces one of the same kind only with `overwrite`.
 

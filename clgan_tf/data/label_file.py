@@ -188,10 +188,7 @@ def _times(value: dict[str, str]) -> tuple[float, float]:
         return -np.inf, np.inf
     end = _seconds(value.get("end", ""))
     if end is None and value.get("microseconds"):
-        microseconds = float(value["microseconds"])
-        if not np.isfinite(microseconds):
-            raise ValueError(f"{value['microseconds']!r} is no duration")
-        end = start + microseconds / 1e6 + OF_A_MOMENT
+        end = start + _finite(value["microseconds"]) / 1e6 + OF_A_MOMENT
     if end is None:
         return start - OF_A_MOMENT, start + OF_A_MOMENT
     if end < start:
@@ -204,13 +201,17 @@ def _seconds(text: str) -> float | None:
     if not text:
         return None
     try:
-        seconds = float(text)
+        return _finite(text)
     except ValueError:
         moment = _moment(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    if not np.isfinite(seconds):
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not np.isfinite(number):
         raise ValueError(f"{text!r} is no time")
-    return seconds
+    return number
 
 
 def _moment(text: str) -> datetime:

@@ -27,7 +27,12 @@ def predict(network: keras.Model, images: np.ndarray, most_rows: int = 1024) -> 
     n may be 0, of which Keras makes an error.
     """
     if not len(images):
-        return keras.tree.map_structure(lambda one: np.zeros((0, *one.shape[1:]), one.dtype), network.output)
+        return of_none(network)
     rows = rows_at_once(network, most_rows)
     with bar("Through the network", -(-len(images) // rows), " batches") as shown:
         return network.predict(images, batch_size=rows, verbose=0, callbacks=[_Moving(shown)])
+
+
+def of_none(network: keras.Model) -> Any:
+    """Its outputs of no session, in their structure: [0, ...]."""
+    return keras.tree.map_structure(lambda one: np.zeros((0, *one.shape[1:]), one.dtype), network.output)

@@ -20,7 +20,7 @@ from clgan_tf.common.files import readable_name
 from clgan_tf.models import archive
 from clgan_tf.models.byte_ngrams import rows_at_once
 from clgan_tf.models.classifier import DESCRIBED, ClassProbabilities
-from clgan_tf.models.prediction import predict
+from clgan_tf.models.prediction import of_none, predict
 from clgan_tf.settings import REJECTED
 
 TOP = 3
@@ -78,8 +78,6 @@ class Classifier:
 
         Of a forest, which has no such layer, the bytes' summary.
         """
-        if not len(images):
-            return np.zeros((0, self._to_features.output_shape[1]), np.float32)
         return predict(self._to_features, images.reshape(-1, 28, 28, 1), ROWS_AT_ONCE)
 
     def familiarity(self, images: np.ndarray) -> np.ndarray:
@@ -92,7 +90,7 @@ class Classifier:
             raise TypeError(f"Images are bytes, of the type uint8 and not {images.dtype}.")
         images = images.reshape(-1, 28, 28, 1)
         if not len(images):  # Not every processor's convolution takes none.
-            return {name: np.zeros((0, *output.shape[1:]), np.float32) for name, output in self.model.output.items()}
+            return of_none(self.model)
         rows = rows_at_once(self.model, ROWS_AT_ONCE)
         starts = range(0, len(images), rows)
         parts = [self._compiled(tf.constant(images[at : at + rows])) for at in starts]

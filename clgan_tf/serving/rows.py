@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import msgspec
 
-from clgan_tf.common.files import keep_earlier, move_behind, naming, written_aside
+from clgan_tf.common.files import keep_earlier, move_behind, naming, written_anew
 from clgan_tf.common.output import reader_is_gone
 from clgan_tf.common.rotation import Rotation
 
@@ -34,11 +34,8 @@ def write_rows(rows: Iterable[Row], output: str) -> int:
     """
     if output == "-":
         return _print_rows(rows, flush=False)
-    with written_aside(output) as aside:
-        with open(aside, "w", newline="", encoding="utf-8") as file:
-            count = _count(map(_writer(output, file), rows))
-        keep_earlier(Path(output))  # Only now: captures that cannot be read leave all as it was.
-    return count
+    with written_anew(output) as aside, open(aside, "w", newline="", encoding="utf-8") as file:
+        return _count(map(_writer(output, file), rows))
 
 
 def write_stream(rows: Iterable[Row], output: str, rotate: str = "") -> int:

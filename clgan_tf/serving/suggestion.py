@@ -3,14 +3,13 @@
 import csv
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from clgan_tf.capture import workers_for
 from clgan_tf.capture.parallel import Progress
-from clgan_tf.common.files import keep_earlier, written_aside
+from clgan_tf.common.files import written_anew
 from clgan_tf.data.examples import UNLABELLED
 from clgan_tf.data.label_file import WRITTEN_TO, SessionLabels
 from clgan_tf.evaluation.selection import worth_labelling
@@ -82,9 +81,7 @@ def wireshark_filter(row: dict[str, Any]) -> str:
 
 def write(rows: Sequence[dict[str, Any]], output: str) -> None:
     """Writes them as CSV, whole or not at all; a file that stands there is renamed, see `keep_earlier`."""
-    with written_aside(output) as aside:
-        with open(aside, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            writer.writeheader()
-            writer.writerows(rows)
-        keep_earlier(Path(output))
+    with written_anew(output) as aside, open(aside, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)

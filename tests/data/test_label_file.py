@@ -106,6 +106,12 @@ def test_what_a_line_must_not_say(tmp_path, lines, words):
     assert str(tmp_path / "labels.csv") in str(raised.value)
 
 
+def test_a_duration_that_is_none_is_told_with_its_line(tmp_path):
+    path = written(tmp_path, f"id,{ONE},14/11/2023 22:15,nan,Chat", header=CIC)
+    with pytest.raises(DataError, match="line 2: 'nan' is no time"):
+        label_file.read([path])
+
+
 def test_a_file_that_is_none(tmp_path):
     with pytest.raises(DataError, match="line 1 has no column destination, destination_port, label"):
         label_file.read([written(tmp_path, header="source,source_port,protocol")])
